@@ -1,6 +1,24 @@
 export type { Clock } from './clock.ts';
+export { ConfigError, loadConfig } from './config.ts';
+export type { ConfigSources } from './config.ts';
+export { describeSettings, formatHelp } from './config-reference.ts';
+export type { Setting } from './config-reference.ts';
+export { ConflatingQueue } from './conflating-queue.ts';
+export { createEventEmitter } from './event-emitter.ts';
+export { listen } from './listen.ts';
+export { createLogger } from './logger.ts';
+export type { Logger, LogLevel } from './logger.ts';
+export { createRegistry } from './metrics.ts';
+export { runService } from './run-service.ts';
+export type { Stoppable } from './run-service.ts';
 export { ServiceError } from './service-error.ts';
 export type { ServiceErrorCode } from './service-error.ts';
+export { startAdminServer } from './admin-server.ts';
+export type { RunningAdminServer } from './admin-server.ts';
+
+export { MemoryEventBus } from './adapters/memory-event-bus.ts';
+export { MemoryLeaseStore } from './adapters/memory-lease-store.ts';
+export { MemorySessionStore } from './adapters/memory-session-store.ts';
 
 export type { Control } from './ports/control.ts';
 export type { EventBus, EventEmitter, EventEnvelope, EventHandler } from './ports/event-bus.ts';

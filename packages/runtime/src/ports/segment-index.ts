@@ -7,8 +7,5 @@ import type { segmentIndex } from '@millrace/contracts';
  * packager does not know yet is awaited.
  */
 export interface SegmentIndex {
-  watch(
-    request: segmentIndex.WatchRequest,
-    signal: AbortSignal,
-  ): AsyncIterable<segmentIndex.WatchResponse>;
+  watch(request: segmentIndex.WatchRequest, signal: AbortSignal): AsyncIterable<segmentIndex.WatchResponse>;
 }

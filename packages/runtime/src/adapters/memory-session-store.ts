@@ -1,0 +1,208 @@
+import { session } from '@millrace/contracts';
+import { ulid } from 'ulid';
+import type { Clock } from '../clock.ts';
+import type {
+  PublishClaim,
+  PublishClaimRefusal,
+  PublishOutcome,
+  SessionChange,
+  SessionStore,
+} from '../ports/session-store.ts';
+import { ConflatingQueue } from '../conflating-queue.ts';
+
+/** How long a publication lives without renewal. */
+export const PUBLICATION_TTL_MS = 1000;
+/** How long an encoder that was taken over may not take back while its successor delivers. */
+export const TAKE_BACK_HOLD_MS = 30_000;
+/** Takeovers within `TAKEOVER_WINDOW_MS` after which the policy is `reject`. */
+export const TAKEOVER_LIMIT = 4;
+const TAKEOVER_WINDOW_MS = 60_000;
+const MAX_RECENT_PERIODS = 64;
+/** How long an ended record is kept for those who have not read it. */
+const ENDED_RETENTION_MS = 10 * 60_000;
+
+interface Publication {
+  readonly token: number;
+  readonly encoderId: string;
+  expiresAtMs: number;
+}
+
+interface ChannelState {
+  record: session.SessionRecord;
+  publication: Publication | undefined;
+  /** Who was taken over, and when. */
+  readonly takenOverAtMs: Map<string, number>;
+  /** Times of recent takeovers and of attempts that were refused as one too many. */
+  takeoversMs: number[];
+}
+
+/** The session store of one process; the rules are those of every session store. */
+export class MemorySessionStore implements SessionStore {
+  readonly #clock: Clock;
+  readonly #channels = new Map<string, ChannelState>();
+  /** Sessions that were replaced by a newer one of their channel, until they are forgotten. */
+  readonly #ended = new Map<string, session.SessionRecord>();
+  readonly #watchers = new Set<ConflatingQueue<string, session.SessionRecord>>();
+  #lastToken = 0;
+
+  constructor(options: { readonly clock: Clock }) {
+    this.#clock = options.clock;
+  }
+
+  async claimPublication(claim: PublishClaim): Promise<PublishOutcome> {
+    const nowMs = this.#clock();
+    const known = this.#channels.get(claim.channel);
+    if (known !== undefined) this.#expire(known, nowMs);
+    const replaced = known?.publication;
+    if (known !== undefined && replaced !== undefined) {
+      const refusal = refuseTakeover(known, claim, nowMs);
+      if (refusal !== undefined) return { kind: 'refused', refusal };
+      known.takenOverAtMs.set(replaced.encoderId, nowMs);
+      known.takeoversMs.push(nowMs);
+    }
+    this.#lastToken = Math.max(this.#lastToken + 1, nowMs);
+    const token = this.#lastToken;
+    const publication = { token, encoderId: claim.encoderId, expiresAtMs: nowMs + PUBLICATION_TTL_MS };
+    const isContinued = known !== undefined && known.record.state !== session.SessionState.ENDED;
+    const state = isContinued ? known : this.#openSession(claim, nowMs);
+    state.publication = publication;
+    if (state.record.state !== session.SessionState.LIVE) {
+      this.#change(state, { state: session.SessionState.LIVE, stateSinceMs: nowMs });
+    }
+    return {
+      kind: 'accepted',
+      token,
+      record: state.record,
+      isNewSession: !isContinued,
+      ...(replaced === undefined ? {} : { replacedToken: replaced.token }),
+    };
+  }
+
+  async renewPublication(channel: string, token: number): Promise<boolean> {
+    const state = this.#holder(channel, token);
+    if (state?.publication === undefined) return false;
+    state.publication.expiresAtMs = this.#clock() + PUBLICATION_TTL_MS;
+    return true;
+  }
+
+  async releasePublication(channel: string, token: number): Promise<void> {
+    const state = this.#holder(channel, token);
+    if (state === undefined) return;
+    state.publication = undefined;
+    this.#change(state, { state: session.SessionState.GAP, stateSinceMs: this.#clock() });
+  }
+
+  async update(channel: string, token: number, change: SessionChange): Promise<boolean> {
+    const state = this.#holder(channel, token);
+    if (state === undefined) return false;
+    const { record } = state;
+    const periods = record.periods.map((period) =>
+      period.ordinal === change.endPeriod?.ordinal ? { ...period, lastK: change.endPeriod.lastK } : period,
+    );
+    if (change.openPeriod !== undefined) periods.push(change.openPeriod);
+    this.#change(state, {
+      periods: periods.slice(-MAX_RECENT_PERIODS),
+      // What players read once is fixed once.
+      ...(change.presentation !== undefined && record.presentation === undefined
+        ? { presentation: change.presentation }
+        : {}),
+      currentK: Math.max(record.currentK, change.currentK ?? 0),
+    });
+    return true;
+  }
+
+  async sweep(): Promise<readonly session.SessionRecord[]> {
+    const nowMs = this.#clock();
+    const changed: session.SessionRecord[] = [];
+    for (const [channel, state] of this.#channels) {
+      const before = state.record;
+      this.#expire(state, nowMs);
+      if (state.record !== before) changed.push(state.record);
+      if (isForgettable(state.record, nowMs)) this.#channels.delete(channel);
+    }
+    for (const [id, record] of this.#ended) if (isForgettable(record, nowMs)) this.#ended.delete(id);
+    return changed;
+  }
+
+  async *watch(signal: AbortSignal): AsyncIterable<session.SessionRecord> {
+    const queue = new ConflatingQueue<string, session.SessionRecord>();
+    for (const record of this.#ended.values()) queue.put(record.sessionId, record);
+    for (const { record } of this.#channels.values()) queue.put(record.sessionId, record);
+    this.#watchers.add(queue);
+    try {
+      yield* queue.take(signal);
+    } finally {
+      this.#watchers.delete(queue);
+    }
+  }
+
+  #openSession(claim: PublishClaim, nowMs: number): ChannelState {
+    const previous = this.#channels.get(claim.channel);
+    if (previous !== undefined) this.#ended.set(previous.record.sessionId, previous.record);
+    const state: ChannelState = {
+      record: {
+        sessionId: ulid(nowMs),
+        channel: claim.channel,
+        state: session.SessionState.LIVE,
+        openedAtMs: nowMs,
+        stateSinceMs: nowMs,
+        graceSeconds: claim.graceSeconds,
+        periods: [],
+        currentK: 0,
+        revision: 0,
+      },
+      publication: undefined,
+      takenOverAtMs: previous?.takenOverAtMs ?? new Map<string, number>(),
+      takeoversMs: previous?.takeoversMs ?? [],
+    };
+    this.#channels.set(claim.channel, state);
+    this.#change(state, {});
+    return state;
+  }
+
+  #holder(channel: string, token: number): ChannelState | undefined {
+    const state = this.#channels.get(channel);
+    return state?.publication?.token === token ? state : undefined;
+  }
+
+  /** Publication past its TTL: `gap`; `gap` past the grace time: `ended`. */
+  #expire(state: ChannelState, nowMs: number): void {
+    const { publication } = state;
+    if (publication !== undefined && publication.expiresAtMs <= nowMs) {
+      state.publication = undefined;
+      this.#change(state, { state: session.SessionState.GAP, stateSinceMs: publication.expiresAtMs });
+    }
+    const { record } = state;
+    const isOver =
+      record.state === session.SessionState.GAP && nowMs - record.stateSinceMs >= record.graceSeconds * 1000;
+    if (isOver) this.#change(state, { state: session.SessionState.ENDED, stateSinceMs: nowMs });
+    for (const [encoderId, atMs] of state.takenOverAtMs) {
+      if (nowMs - atMs >= TAKE_BACK_HOLD_MS) state.takenOverAtMs.delete(encoderId);
+    }
+  }
+
+  #change(state: ChannelState, change: Partial<session.SessionRecord>): void {
+    state.record = { ...state.record, ...change, revision: state.record.revision + 1 };
+    for (const watcher of this.#watchers) watcher.put(state.record.sessionId, state.record);
+  }
+}
+
+function refuseTakeover(
+  state: ChannelState,
+  claim: PublishClaim,
+  nowMs: number,
+): PublishClaimRefusal | undefined {
+  if (claim.takeoverPolicy === session.TakeoverPolicy.REJECT) return 'in-use';
+  if (state.takenOverAtMs.has(claim.encoderId)) return 'taken-over';
+  state.takeoversMs = state.takeoversMs
+    .filter((atMs) => nowMs - atMs < TAKEOVER_WINDOW_MS)
+    .slice(-TAKEOVER_LIMIT);
+  if (state.takeoversMs.length < TAKEOVER_LIMIT) return undefined;
+  // An attempt starts the minute anew: two encoders that hammer the channel stay out until they rest.
+  state.takeoversMs = state.takeoversMs.map(() => nowMs);
+  return 'too-many-takeovers';
+}
+
+function isForgettable(record: session.SessionRecord, nowMs: number): boolean {
+  return record.state === session.SessionState.ENDED && nowMs - record.stateSinceMs >= ENDED_RETENTION_MS;
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+
+/** One value of a service's configuration, as a person sets it. */
+export interface Setting {
+  /** `rtmp.port`; also the flag, `--rtmp.port`. */
+  readonly path: string;
+  /** `MILLRACE_RTMP_PORT`. */
+  readonly environment: string;
+  readonly type: 'string' | 'number' | 'boolean' | 'list';
+  readonly description: string;
+  /** The default as it is written in YAML; absent when a value is required. */
+  readonly defaultText?: string;
+  /** True for a value that can also come from a file and is never shown. */
+  readonly isSecret: boolean;
+}
+
+/**
+ * Lists every setting of a schema: the one source of flags, environment names, `--help` and the reference table.
+ *
+ * A field is a secret when its schema has `.meta({ secret: true })`. Arrays of objects are set in the file only.
+ */
+export function describeSettings(schema: z.ZodObject): readonly Setting[] {
+  const settings: Setting[] = [];
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  walk(root, [], settings);
+  return settings;
+}
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly secret?: boolean;
+}
+
+function walk(schema: JsonSchema, path: readonly string[], settings: Setting[]): void {
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const fieldPath = [...path, name];
+    if (field.properties !== undefined) {
+      walk(field, fieldPath, settings);
+      continue;
+    }
+    const type = typeOf(field);
+    if (type === undefined) continue;
+    settings.push({
+      path: fieldPath.join('.'),
+      environment: environmentName(fieldPath),
+      type,
+      description: field.description ?? '',
+      isSecret: field.secret === true,
+      ...(field.default === undefined ? {} : { defaultText: JSON.stringify(field.default) }),
+    });
+  }
+}
+
+function typeOf(field: JsonSchema): Setting['type'] | undefined {
+  switch (field.type) {
+    case 'integer':
+    case 'number':
+      return 'number';
+    case 'boolean':
+      return 'boolean';
+    case 'array':
+      return field.items?.type === 'string' ? 'list' : undefined;
+    case 'object':
+      return undefined;
+    default:
+      return 'string';
+  }
+}
+
+/** `drain.gracePeriod` is `MILLRACE_DRAIN_GRACE_PERIOD`. */
+function environmentName(path: readonly string[]): string {
+  const words = path.map((name) => name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2'));
+  return ['MILLRACE', ...words].join('_').toUpperCase();
+}
+
+/** Prints everything there is to set, for `--help`. */
+export function formatHelp(service: string, schema: z.ZodObject): string {
+  const lines = describeSettings(schema).map((setting) => {
+    const fallback = setting.defaultText === undefined ? 'no default' : `default ${setting.defaultText}`;
+    return `  --${setting.path}  (${setting.environment}${setting.isSecret ? `, ${setting.environment}_FILE` : ''})\n      ${setting.description} [${fallback}]`;
+  });
+  return [
+    `${service}: settings come from flags, then the environment, then the YAML file, then defaults.`,
+    '',
+    '  --config  (MILLRACE_CONFIG)\n      YAML file with any of the settings below.',
+    ...lines,
+    '',
+  ].join('\n');
+}
