@@ -14,7 +14,7 @@ const config: Config = {
       },
     ],
   },
-  testMatch: ['<rootDir>/{packages,services,scripts,e2e,bench}/**/*.{test,contract,e2e}.ts'],
+  testMatch: ['<rootDir>/{packages,services,scripts,e2e,bench}/**/*.{test,e2e}.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
   modulePathIgnorePatterns: ['/dist/'],
 };

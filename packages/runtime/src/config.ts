@@ -54,7 +54,8 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
     }
   }
   if (problems.length > 0 || !result.success) throw new ConfigError(sources.service, problems);
-  return result.data;
+  // strict() only narrows what is accepted; the output is that of the schema itself.
+  return result.data as z.infer<S>;
 }
 
 function parseFlags(

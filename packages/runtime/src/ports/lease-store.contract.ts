@@ -1,0 +1,58 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Lease, LeaseStore } from './lease-store.ts';
+
+/** A store under test, and what moves the clock that it compares with its expiries. */
+export interface LeaseStoreFixture {
+  readonly store: LeaseStore;
+  readonly advance: (ms: number) => void | Promise<void>;
+}
+
+function requestOf(workerId: string, sessionId = 's1'): Omit<Lease, 'token'> {
+  return { channel: 'news', sessionId, workerId, from: { k: 10, part: 0 } };
+}
+
+/** The rules that every lease store keeps. */
+export function describeLeaseStore(name: string, create: () => Promise<LeaseStoreFixture>): void {
+  describe(`lease store: ${name}`, () => {
+    test('one of many workers wins', async () => {
+      const { store } = await create();
+      const results = await Promise.all(['a', 'b', 'c'].map((worker) => store.acquire(requestOf(worker))));
+      expect(results.filter((lease) => lease !== undefined)).toHaveLength(1);
+    });
+
+    test('a lease lives while it is renewed and is free 3 s after the last renewal', async () => {
+      const { store, advance } = await create();
+      const lease = await store.acquire(requestOf('a'));
+      if (lease === undefined) throw new Error('not acquired');
+      for (let round = 0; round < 10; round += 1) {
+        await advance(2000);
+        expect(await store.renew(lease)).toBe(true);
+      }
+      expect(await store.acquire(requestOf('b'))).toBeUndefined();
+      await advance(3100);
+      const next = await store.acquire(requestOf('b'));
+      expect(next?.workerId).toBe('b');
+      expect(next?.token).toBeGreaterThan(lease.token);
+      expect(await store.renew(lease)).toBe(false);
+    });
+
+    test('a lease that was given up is free at once; giving up a lost one has no effect', async () => {
+      const { store, advance } = await create();
+      const first = await store.acquire(requestOf('a'));
+      if (first === undefined) throw new Error('not acquired');
+      await advance(3100);
+      const second = await store.acquire(requestOf('b'));
+      if (second === undefined) throw new Error('not acquired');
+      await store.release(first);
+      expect(await store.acquire(requestOf('c'))).toBeUndefined();
+      await store.release(second);
+      expect(await store.acquire(requestOf('c'))).toBeDefined();
+    });
+
+    test('a new session of the channel is not held up by the lease of the old one', async () => {
+      const { store } = await create();
+      await store.acquire(requestOf('a', 's1'));
+      expect(await store.acquire(requestOf('b', 's2'))).toBeDefined();
+    });
+  });
+}

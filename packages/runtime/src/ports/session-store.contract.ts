@@ -1,0 +1,240 @@
+import { describe, expect, test } from '@jest/globals';
+import { control, session } from '@millrace/contracts';
+import type { Clock } from '../clock.ts';
+import type { PublishClaim, PublishOutcome, SessionStore } from './session-store.ts';
+
+/** A store under test, and the clock that it compares with its expiries. */
+export interface SessionStoreFixture {
+  readonly store: SessionStore;
+  readonly now: Clock;
+  /** Moves the store's clock. */
+  readonly advance: (ms: number) => void | Promise<void>;
+}
+
+const PRESENTATION: session.Presentation = {
+  renditions: [],
+  segmentDurationSeconds: { numerator: 2, denominator: 1 },
+  partDurationSeconds: { numerator: 1, denominator: 1 },
+  partTargetUs: 1_000_000,
+  targetDurationSeconds: 2,
+  windowSegments: 6,
+  availabilityStartMs: 0,
+  preset: session.Preset.LOW_LATENCY,
+  isVariableFrameRate: false,
+};
+
+function claimOf(change: Partial<PublishClaim> = {}): PublishClaim {
+  return {
+    channel: 'news',
+    takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    graceSeconds: 30,
+    ingestId: 'ingest-1',
+    role: control.PublishRole.PRIMARY,
+    encoderId: 'encoder-1',
+    ...change,
+  };
+}
+
+function accepted(outcome: PublishOutcome): Extract<PublishOutcome, { kind: 'accepted' }> {
+  if (outcome.kind !== 'accepted') throw new Error(`refused: ${outcome.refusal}`);
+  return outcome;
+}
+
+function periodOf(ordinal: number): session.Period {
+  return { ordinal, firstK: 100 + ordinal, startTicks: 0, tracks: [], reason: 'first' };
+}
+
+/** The rules that every session store keeps, whatever holds its data. */
+export function describeSessionStore(name: string, create: () => Promise<SessionStoreFixture>): void {
+  describe(`session store: ${name}`, () => {
+    test('the first claim opens a live session', async () => {
+      const { store } = await create();
+      const outcome = accepted(await store.claimPublication(claimOf()));
+      expect(outcome.isNewSession).toBe(true);
+      expect(outcome.record.state).toBe(session.SessionState.LIVE);
+      expect(outcome.record.channel).toBe('news');
+      expect(outcome.replacedToken).toBeUndefined();
+    });
+
+    test('tokens rise across claims, channels and sessions', async () => {
+      const { store } = await create();
+      const tokens: number[] = [];
+      for (const channel of ['a', 'b', 'a', 'b', 'c']) {
+        tokens.push(accepted(await store.claimPublication(claimOf({ channel, encoderId: `e${tokens.length}` }))).token);
+      }
+      expect(tokens).toEqual(tokens.toSorted((x, y) => x - y));
+      expect(new Set(tokens).size).toBe(5);
+    });
+
+    test('a reconnect within the grace time continues the session', async () => {
+      const { store, advance } = await create();
+      const first = accepted(await store.claimPublication(claimOf()));
+      await store.releasePublication('news', first.token);
+      await advance(29_000);
+      const second = accepted(await store.claimPublication(claimOf()));
+      expect(second.isNewSession).toBe(false);
+      expect(second.record.sessionId).toBe(first.record.sessionId);
+      expect(second.record.state).toBe(session.SessionState.LIVE);
+    });
+
+    test('a claim after the grace time opens another session and ends the old one', async () => {
+      const { store, advance } = await create();
+      const first = accepted(await store.claimPublication(claimOf()));
+      await store.releasePublication('news', first.token);
+      await advance(30_000);
+      const second = accepted(await store.claimPublication(claimOf()));
+      expect(second.isNewSession).toBe(true);
+      expect(second.record.sessionId).not.toBe(first.record.sessionId);
+      const records = await snapshot(store);
+      expect(records.get(first.record.sessionId)?.state).toBe(session.SessionState.ENDED);
+    });
+
+    test('a publication that is not renewed is lost, one that is renewed lives on', async () => {
+      const { store, advance } = await create();
+      const { token } = accepted(await store.claimPublication(claimOf()));
+      for (let round = 0; round < 10; round += 1) {
+        await advance(300);
+        expect(await store.renewPublication('news', token)).toBe(true);
+      }
+      expect(await store.sweep()).toHaveLength(0);
+      await advance(1100);
+      const [lost] = await store.sweep();
+      expect(lost?.state).toBe(session.SessionState.GAP);
+      expect(await store.renewPublication('news', token)).toBe(false);
+    });
+
+    test('a takeover fences the older publication out of everything', async () => {
+      const { store } = await create();
+      const older = accepted(await store.claimPublication(claimOf()));
+      const newer = accepted(await store.claimPublication(claimOf({ encoderId: 'encoder-2' })));
+      expect(newer.replacedToken).toBe(older.token);
+      expect(newer.record.sessionId).toBe(older.record.sessionId);
+      expect(await store.renewPublication('news', older.token)).toBe(false);
+      expect(await store.update('news', older.token, { currentK: 7 })).toBe(false);
+      await store.releasePublication('news', older.token);
+      expect((await snapshot(store)).get(newer.record.sessionId)?.state).toBe(session.SessionState.LIVE);
+    });
+
+    test('policy reject refuses a second publisher while the first lives, and lets it in after', async () => {
+      const { store, advance } = await create();
+      const claim = claimOf({ takeoverPolicy: session.TakeoverPolicy.REJECT });
+      await store.claimPublication(claim);
+      const second = { ...claim, encoderId: 'encoder-2' };
+      expect(await store.claimPublication(second)).toEqual({ kind: 'refused', refusal: 'in-use' });
+      await advance(1100);
+      accepted(await store.claimPublication(second));
+    });
+
+    test('an encoder that was taken over may not take back for 30 s while its successor delivers', async () => {
+      const { store, advance } = await create();
+      await store.claimPublication(claimOf());
+      const successor = accepted(await store.claimPublication(claimOf({ encoderId: 'encoder-2' })));
+      for (let second = 0; second < 29; second += 1) {
+        await advance(500);
+        await store.renewPublication('news', successor.token);
+        await advance(500);
+        await store.renewPublication('news', successor.token);
+      }
+      expect(await store.claimPublication(claimOf())).toEqual({ kind: 'refused', refusal: 'taken-over' });
+      await advance(900);
+      await store.renewPublication('news', successor.token);
+      await advance(900);
+      accepted(await store.claimPublication(claimOf()));
+    });
+
+    test('it may take back at once when its successor is gone', async () => {
+      const { store } = await create();
+      await store.claimPublication(claimOf());
+      const successor = accepted(await store.claimPublication(claimOf({ encoderId: 'encoder-2' })));
+      await store.releasePublication('news', successor.token);
+      accepted(await store.claimPublication(claimOf()));
+    });
+
+    test('after four takeovers within a minute everyone is refused until a minute passed without an attempt', async () => {
+      const { store, advance } = await create();
+      let token = 0;
+      for (let encoder = 0; encoder <= 4; encoder += 1) {
+        token = accepted(await store.claimPublication(claimOf({ encoderId: `encoder-${encoder}` }))).token;
+      }
+      const late = claimOf({ encoderId: 'late' });
+      const keepAlive = async (ms: number): Promise<void> => {
+        for (let passed = 0; passed < ms; passed += 500) {
+          await advance(500);
+          await store.renewPublication('news', token);
+        }
+      };
+      expect(await store.claimPublication(late)).toEqual({ kind: 'refused', refusal: 'too-many-takeovers' });
+      await keepAlive(59_000);
+      expect(await store.claimPublication(late)).toEqual({ kind: 'refused', refusal: 'too-many-takeovers' });
+      await keepAlive(60_500);
+      accepted(await store.claimPublication(late));
+    });
+
+    test('gap becomes ended after the grace time, once, whoever sweeps', async () => {
+      const { store, advance } = await create();
+      const { token } = accepted(await store.claimPublication(claimOf({ graceSeconds: 5 })));
+      await store.releasePublication('news', token);
+      await advance(4900);
+      expect(await store.sweep()).toHaveLength(0);
+      await advance(200);
+      const [first, second] = await Promise.all([store.sweep(), store.sweep()]);
+      const changed = [...first, ...second];
+      expect(changed.map((record) => record.state)).toEqual([session.SessionState.ENDED]);
+    });
+
+    test('the presentation is fixed once; periods are appended and ended; K never steps back', async () => {
+      const { store } = await create();
+      const { token, record } = accepted(await store.claimPublication(claimOf()));
+      await store.update('news', token, { presentation: PRESENTATION, openPeriod: periodOf(0), currentK: 101 });
+      await store.update('news', token, { presentation: { ...PRESENTATION, windowSegments: 99 }, currentK: 100 });
+      await store.update('news', token, { endPeriod: { ordinal: 0, lastK: 104 }, openPeriod: periodOf(1) });
+      const stored = (await snapshot(store)).get(record.sessionId);
+      expect(stored?.presentation?.windowSegments).toBe(6);
+      expect(stored?.periods.map((period) => [period.ordinal, period.lastK])).toEqual([
+        [0, 104],
+        [1, undefined],
+      ]);
+      expect(stored?.currentK).toBe(101);
+    });
+
+    test('a record keeps 64 recent periods', async () => {
+      const { store } = await create();
+      const { token, record } = accepted(await store.claimPublication(claimOf()));
+      for (let ordinal = 0; ordinal < 70; ordinal += 1) {
+        await store.update('news', token, { openPeriod: periodOf(ordinal) });
+      }
+      const periods = (await snapshot(store)).get(record.sessionId)?.periods;
+      expect(periods).toHaveLength(64);
+      expect(periods?.at(-1)?.ordinal).toBe(69);
+    });
+
+    test('a watcher gets what is there, then every change, newest only, until it is aborted', async () => {
+      const { store } = await create();
+      const { token, record } = accepted(await store.claimPublication(claimOf()));
+      const abort = new AbortController();
+      const seen: session.SessionRecord[] = [];
+      for await (const change of store.watch(abort.signal)) {
+        seen.push(change);
+        if (seen.length === 1) {
+          for (let k = 1; k <= 50; k += 1) await store.update('news', token, { currentK: k });
+        } else if (change.currentK === 50) {
+          abort.abort();
+        }
+      }
+      expect(seen[0]?.sessionId).toBe(record.sessionId);
+      expect(seen.at(-1)?.currentK).toBe(50);
+      const revisions = seen.map((change) => change.revision);
+      expect(revisions).toEqual(revisions.toSorted((x, y) => x - y));
+    });
+  });
+}
+
+/** What a new watcher is given first. */
+async function snapshot(store: SessionStore): Promise<Map<string, session.SessionRecord>> {
+  const records = new Map<string, session.SessionRecord>();
+  const abort = new AbortController();
+  // Everything that is there is yielded before the watcher waits; the abort is seen when it would.
+  setImmediate(() => abort.abort());
+  for await (const record of store.watch(abort.signal)) records.set(record.sessionId, record);
+  return records;
+}
