@@ -1,0 +1,172 @@
+/**
+ * Runs the stages of the tests in order and closes with one line "N passed, N failed, N skipped".
+ *
+ *   --only STAGE   check | property | e2e | browser
+ *   --long         the long forms
+ *
+ * `check` is what `pnpm check` runs. Exit codes: 0 all passed, 1 something failed or was skipped, 2 wrong usage.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findUnprovenClaims } from './claims.ts';
+import type { ProvenTest } from './claims.ts';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+/** Random and mutated inputs for each parser in the full run; `scripts/fuzz` takes more. */
+const FUZZ_RUNS = 100_000;
+
+interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+  readonly tests: ProvenTest[];
+}
+
+interface Step {
+  readonly name: string;
+  readonly run: (totals: Totals) => void;
+}
+
+interface Stage {
+  readonly name: string;
+  /** Allowance on 2 cores; a suite over it is a defect of the suite. */
+  readonly budgetMinutes: number;
+  readonly steps: readonly Step[];
+}
+
+interface JestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+const isLong = process.argv.includes('--long');
+const onlyAt = process.argv.indexOf('--only');
+const only = onlyAt < 0 ? undefined : process.argv[onlyAt + 1];
+
+/** A step that is one command: it counts as one test. */
+function command(name: string, program: string, ...args: string[]): Step {
+  return {
+    name,
+    run(totals) {
+      const { status } = spawnSync(program, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+      if (status === 0) totals.passed += 1;
+      else totals.failed += 1;
+      if (status !== 0) process.stdout.write(`\n${name}: FAILED (${program} ${args.join(' ')})\n`);
+    },
+  };
+}
+
+/** A step that runs Jest on some paths. */
+function jest(name: string, options: { readonly args: readonly string[]; readonly env?: Record<string, string> }): Step {
+  return {
+    name,
+    run(totals) {
+      const directory = mkdtempSync(join(tmpdir(), 'millrace-test-'));
+      const reportPath = join(directory, 'report.json');
+      try {
+        spawnSync(process.execPath, [...JEST, '--json', `--outputFile=${reportPath}`, ...options.args], {
+          cwd: ROOT,
+          stdio: ['ignore', 'ignore', 'inherit'],
+          env: { ...process.env, ...options.env, ...(isLong ? { MILLRACE_LONG: '1' } : {}) },
+        });
+        count(JSON.parse(readFileSync(reportPath, 'utf8')) as JestReport, totals);
+      } catch (error) {
+        totals.failed += 1;
+        process.stdout.write(`${name}: Jest left no report (${(error as Error).message})\n`);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+function count(report: JestReport, totals: Totals): void {
+  totals.passed += report.numPassedTests;
+  totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
+  totals.skipped += report.numPendingTests + report.numTodoTests;
+  for (const file of report.testResults) {
+    for (const test of file.assertionResults) {
+      totals.tests.push({ file: file.name, name: test.fullName, hasPassed: test.status === 'passed' });
+    }
+  }
+}
+
+const STAGES: readonly Stage[] = [
+  {
+    name: 'check',
+    budgetMinutes: 3,
+    steps: [
+      command('types', 'tsc', '-p', '.', '--noEmit'),
+      command('lint', 'oxlint', '--type-aware', '--deny-warnings'),
+      command('format', 'prettier', '--check', '--log-level', 'warn', '.'),
+      command('layers', process.execPath, 'scripts/check-layers.ts'),
+      command('drift', process.execPath, 'scripts/check-drift.ts'),
+      command('dead code', 'knip', '--no-progress'),
+      jest('unit', { args: ['packages', 'services', 'scripts'] }),
+    ],
+  },
+  {
+    name: 'property',
+    budgetMinutes: 2,
+    steps: [
+      jest('property', {
+        args: ['--testPathPatterns', String.raw`\.property\.test\.ts$`],
+        env: { MILLRACE_FUZZ_RUNS: String(FUZZ_RUNS) },
+      }),
+    ],
+  },
+  {
+    name: 'e2e',
+    budgetMinutes: 5,
+    steps: [jest('end to end', { args: ['--runInBand', '--testPathPatterns', String.raw`/e2e/(?!browser/).*\.(e2e|test)\.ts$`] })],
+  },
+  // Browser tests run with nothing beside them: a stalled decoder must be the product's fault.
+  { name: 'browser', budgetMinutes: 2, steps: [jest('browser', { args: ['--runInBand', 'e2e/browser'] })] },
+];
+
+function main(): number {
+  const stages = STAGES.filter((stage) => only === undefined || stage.name === only);
+  if (stages.length === 0) {
+    process.stderr.write(`--only ${only ?? ''}: no such stage; there are ${STAGES.map((stage) => stage.name).join(', ')}\n`);
+    return 2;
+  }
+  const totals: Totals = { passed: 0, failed: 0, skipped: 0, tests: [] };
+  const summary: string[] = [];
+  const installStarted = Number(process.env['INSTALL_STARTED_MS']);
+  if (installStarted > 0) summary.push(line('install', Date.now() - installStarted, 4));
+  for (const stage of stages) {
+    const startedMs = Date.now();
+    for (const step of stage.steps) {
+      process.stdout.write(`\n== ${stage.name}: ${step.name}\n`);
+      step.run(totals);
+    }
+    summary.push(line(stage.name, Date.now() - startedMs, stage.budgetMinutes));
+  }
+  if (only === undefined) {
+    const problems = findUnprovenClaims(readFileSync(join(ROOT, 'e2e/CLAIMS.md'), 'utf8'), totals.tests, ROOT);
+    for (const problem of problems) process.stdout.write(`claims: ${problem}\n`);
+    if (problems.length === 0) totals.passed += 1;
+    else totals.failed += problems.length;
+  }
+  process.stdout.write(`\n${summary.join('\n')}\n`);
+  process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+  return totals.failed === 0 && totals.skipped === 0 && totals.passed > 0 ? 0 : 1;
+}
+
+function line(name: string, tookMs: number, budgetMinutes: number): string {
+  const minutes = tookMs / 60_000;
+  const verdict = isLong || minutes <= budgetMinutes ? '' : '  OVER BUDGET';
+  return `${name.padEnd(10)} ${minutes.toFixed(1)} of ${budgetMinutes} min${verdict}`;
+}
+
+process.exitCode = main();
