@@ -12,14 +12,22 @@ const GENERATED = ['packages/contracts/src/gen/**/*.ts', 'docs/reference/*.md'];
 function digests(): Map<string, string> {
   const files = globSync(GENERATED, { cwd: ROOT });
   return new Map(
-    files.map((file) => [file, createHash('sha256').update(readFileSync(ROOT + file)).digest('hex')]),
+    files.map((file) => [
+      file,
+      createHash('sha256')
+        .update(readFileSync(ROOT + file))
+        .digest('hex'),
+    ]),
   );
 }
 
 const before = digests();
 execFileSync('scripts/generate', { cwd: ROOT, stdio: 'inherit' });
 const after = digests();
-const drifted = [...new Set([...before.keys(), ...after.keys()])].filter((file) => before.get(file) !== after.get(file));
-for (const file of drifted) process.stderr.write(`${file} was not what its source says; it is written anew, please commit it\n`);
+const drifted = [...new Set([...before.keys(), ...after.keys()])].filter(
+  (file) => before.get(file) !== after.get(file),
+);
+for (const file of drifted)
+  process.stderr.write(`${file} was not what its source says; it is written anew, please commit it\n`);
 process.stdout.write(`drift: ${after.size} generated files, ${drifted.length} differ\n`);
 process.exitCode = drifted.length === 0 && after.size > 0 ? 0 : 1;

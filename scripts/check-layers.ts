@@ -24,7 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The pure layers do no I/O: none of Node's modules that touch the world. */
-const IMPURE_MODULES = /^node:(fs|net|http|http2|https|child_process|dgram|tls|worker_threads|process|timers.*|os)$/;
+const IMPURE_MODULES =
+  /^node:(fs|net|http|http2|https|child_process|dgram|tls|worker_threads|process|timers.*|os)$/;
 const PURE_PACKAGES = new Set(['media', 'rtmp']);
 
 const IMPORT = /(?:from|import)\s*\(?\s*'([^']+)'/g;
@@ -45,19 +46,24 @@ function offencesIn(path: string): string[] {
     if (target !== '' && !allowed.includes(target) && !(isTest && target === 'testkit')) {
       offences.push(`${path}: ${owner} may not import ${specifier}`);
     }
-    if (deep !== undefined) offences.push(`${path}: deep import ${specifier}; import from the package's index`);
-    if (/\.\.\/(packages|services)\//.test(specifier)) offences.push(`${path}: ${specifier} leaves its package`);
+    if (deep !== undefined)
+      offences.push(`${path}: deep import ${specifier}; import from the package's index`);
+    if (/\.\.\/(packages|services)\//.test(specifier))
+      offences.push(`${path}: ${specifier} leaves its package`);
     if (PURE_PACKAGES.has(owner) && !isTest && IMPURE_MODULES.test(specifier)) {
       offences.push(`${path}: ${owner} is pure and may not import ${specifier}`);
     }
   }
   const touchesProcess = /\bprocess\.(env|argv|exit|on|stdout|stderr|stdin|kill)\b/.test(text);
-  const mayTouchProcess = /\/main\.ts$|\/run-service\.ts$/.test(path) || isTest || owner === 'e2e' || owner === 'bench';
+  const mayTouchProcess =
+    /\/main\.ts$|\/run-service\.ts$/.test(path) || isTest || owner === 'e2e' || owner === 'bench';
   if (touchesProcess && !mayTouchProcess) offences.push(`${path}: only main.ts touches process`);
   return offences;
 }
 
-const files = globSync(['packages/*/src/**/*.ts', 'services/*/src/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'], { cwd: ROOT })
+const files = globSync(['packages/*/src/**/*.ts', 'services/*/src/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'], {
+  cwd: ROOT,
+})
   .map((path) => relative('.', path))
   .filter((path) => !path.includes('node_modules') && !path.includes('/gen/') && !path.includes('/dist/'));
 const offences = files.flatMap(offencesIn);

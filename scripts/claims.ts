@@ -15,7 +15,11 @@ const CLAIM = /^- (?<claim>.+) — `?(?<file>[^\s`:]+)`?(?:: "(?<test>.+)")?$/;
  * Lists the claims of `e2e/CLAIMS.md` that nothing proves: the named test does not exist, did not run, or failed; the named
  * bench is not there; or the line cannot be read.
  */
-export function findUnprovenClaims(text: string, tests: readonly ProvenTest[], root: string): readonly string[] {
+export function findUnprovenClaims(
+  text: string,
+  tests: readonly ProvenTest[],
+  root: string,
+): readonly string[] {
   const problems: string[] = [];
   let claims = 0;
   for (const line of text.split('\n')) {

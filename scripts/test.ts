@@ -14,7 +14,11 @@ import { findUnprovenClaims } from './claims.ts';
 import type { ProvenTest } from './claims.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
-const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+const JEST = [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  'node_modules/jest/bin/jest.js',
+];
 /** Random and mutated inputs for each parser in the full run; `scripts/fuzz` takes more. */
 const FUZZ_RUNS = 100_000;
 
@@ -67,7 +71,10 @@ function command(name: string, program: string, ...args: string[]): Step {
 }
 
 /** A step that runs Jest on some paths. */
-function jest(name: string, options: { readonly args: readonly string[]; readonly env?: Record<string, string> }): Step {
+function jest(
+  name: string,
+  options: { readonly args: readonly string[]; readonly env?: Record<string, string> },
+): Step {
   return {
     name,
     run(totals) {
@@ -128,7 +135,11 @@ const STAGES: readonly Stage[] = [
   {
     name: 'e2e',
     budgetMinutes: 5,
-    steps: [jest('end to end', { args: ['--runInBand', '--testPathPatterns', String.raw`/e2e/(?!browser/).*\.(e2e|test)\.ts$`] })],
+    steps: [
+      jest('end to end', {
+        args: ['--runInBand', '--testPathPatterns', String.raw`/e2e/(?!browser/).*\.(e2e|test)\.ts$`],
+      }),
+    ],
   },
   // Browser tests run with nothing beside them: a stalled decoder must be the product's fault.
   { name: 'browser', budgetMinutes: 2, steps: [jest('browser', { args: ['--runInBand', 'e2e/browser'] })] },
@@ -137,7 +148,9 @@ const STAGES: readonly Stage[] = [
 function main(): number {
   const stages = STAGES.filter((stage) => only === undefined || stage.name === only);
   if (stages.length === 0) {
-    process.stderr.write(`--only ${only ?? ''}: no such stage; there are ${STAGES.map((stage) => stage.name).join(', ')}\n`);
+    process.stderr.write(
+      `--only ${only ?? ''}: no such stage; there are ${STAGES.map((stage) => stage.name).join(', ')}\n`,
+    );
     return 2;
   }
   const totals: Totals = { passed: 0, failed: 0, skipped: 0, tests: [] };
@@ -153,7 +166,11 @@ function main(): number {
     summary.push(line(stage.name, Date.now() - startedMs, stage.budgetMinutes));
   }
   if (only === undefined) {
-    const problems = findUnprovenClaims(readFileSync(join(ROOT, 'e2e/CLAIMS.md'), 'utf8'), totals.tests, ROOT);
+    const problems = findUnprovenClaims(
+      readFileSync(join(ROOT, 'e2e/CLAIMS.md'), 'utf8'),
+      totals.tests,
+      ROOT,
+    );
     for (const problem of problems) process.stdout.write(`claims: ${problem}\n`);
     if (problems.length === 0) totals.passed += 1;
     else totals.failed += problems.length;

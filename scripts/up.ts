@@ -1,0 +1,232 @@
+/**
+ * Starts Millrace in one process and, unless told otherwise, a publisher that pushes the test picture into it by RTMP; prints
+ * where everything is once the stream is playable. `scripts/up` has installed what this needs. Exit codes as stated there.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { availableParallelism, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ensureDemoChannel } from './demo-channel.ts';
+import type { Api } from './demo-channel.ts';
+import { testPictureArguments } from './test-picture.ts';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+const STATE_DIRECTORY = join(ROOT, '.millrace');
+const READY_DEADLINE_MS = 30_000;
+const PLAYABLE_DEADLINE_MS = 60_000;
+/** Below this many cores the demo encodes the two lower rungs only. */
+const FULL_LADDER_CORES = 4;
+
+interface Options {
+  readonly hasDemo: boolean;
+  readonly isLan: boolean;
+  readonly hasAutoPorts: boolean;
+}
+
+/** What `standalone --print-addresses` prints when it is ready. */
+interface Addresses {
+  readonly rtmp: string;
+  readonly http: string;
+  readonly admin: string;
+}
+
+/** A reason not to start that one sentence explains. */
+class CannotStart extends Error {}
+
+function parseOptions(argv: readonly string[]): Options {
+  const known = new Set(['--no-demo', '--lan', '--auto-ports']);
+  const unknown = argv.find((argument) => !known.has(argument));
+  if (unknown !== undefined) {
+    throw new CannotStart(`${unknown} is not an option; there are ${[...known].join(', ')}.`);
+  }
+  return {
+    hasDemo: !argv.includes('--no-demo'),
+    isLan: argv.includes('--lan'),
+    hasAutoPorts: argv.includes('--auto-ports'),
+  };
+}
+
+/** Children get process groups of their own, so that ctrl-C reaches this process alone and it ends them in order. */
+class Children {
+  readonly #running = new Set<ChildProcess>();
+
+  spawn(program: string, args: readonly string[], stdout: 'ignore' | 'pipe'): ChildProcess {
+    const child = spawn(program, args, { cwd: ROOT, detached: true, stdio: ['ignore', stdout, 'inherit'] });
+    this.#running.add(child);
+    child.once('exit', () => this.#running.delete(child));
+    child.once('error', () => this.#running.delete(child));
+    return child;
+  }
+
+  /** Ends every child: asks, waits, then kills. */
+  async stop(): Promise<void> {
+    const deadline = AbortSignal.timeout(10_000);
+    for (const child of this.#running) signalGroup(child, 'SIGTERM');
+    while (this.#running.size > 0 && !deadline.aborted) await delay(20);
+    for (const child of this.#running) signalGroup(child, 'SIGKILL');
+  }
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  } catch {
+    // The group is gone already.
+  }
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
+}
+
+/** The usual port; 0 (the system chooses) when it is taken and `--auto-ports` allows that. */
+async function choosePort(options: Options, host: string, usual: number): Promise<string> {
+  return options.hasAutoPorts && !(await isFree(host, usual)) ? '0' : String(usual);
+}
+
+async function startStandalone(options: Options, children: Children): Promise<Addresses> {
+  const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
+  const args = [
+    ...['services/standalone/src/main.ts', '--printAddresses', 'true', '--stateDirectory', STATE_DIRECTORY],
+    ...['--logLevel', 'warn', '--ingest.host', host, '--http.host', host],
+    ...['--ingest.port', await choosePort(options, host, 1935)],
+    ...['--http.port', await choosePort(options, host, 8080)],
+    ...['--admin.port', await choosePort(options, '127.0.0.1', 9200)],
+  ];
+  const child = children.spawn(process.execPath, args, 'pipe');
+  const output = child.stdout;
+  if (output === null) throw new Error('the child has no standard output');
+  return new Promise((resolve, reject) => {
+    createInterface({ input: output }).once('line', (line) => resolve(JSON.parse(line) as Addresses));
+    child.once('exit', (code) => {
+      // It has said why in one sentence.
+      reject(code === 2 ? new CannotStart('') : new Error(`Millrace ended with exit code ${String(code)}.`));
+    });
+    setTimeout(() => reject(new Error('Millrace was not ready in time.')), READY_DEADLINE_MS).unref();
+  });
+}
+
+function lanAddress(): string | undefined {
+  return Object.values(networkInterfaces())
+    .flat()
+    .find((address) => address?.family === 'IPv4' && !address.internal)?.address;
+}
+
+/** Keeps a publisher running until `stopped` is aborted. */
+async function keepPublishing(url: string, children: Children, stopped: AbortSignal): Promise<void> {
+  const isSmall = availableParallelism() < FULL_LADDER_CORES;
+  const size = isSmall ? { width: 854, height: 480 } : { width: 1280, height: 720 };
+  const args = testPictureArguments({
+    ...size,
+    frameRate: 30,
+    bitrateBps: 2_500_000,
+    keyframeSeconds: 2,
+    url,
+  });
+  while (!stopped.aborted) {
+    const publisher = children.spawn('ffmpeg', args, 'ignore');
+    await new Promise((resolve) => {
+      publisher.once('exit', resolve);
+      publisher.once('error', resolve);
+    });
+    await delay(1000, undefined, { signal: stopped }).catch(() => undefined);
+  }
+}
+
+async function waitUntilPlayable(url: string, stopped: AbortSignal): Promise<void> {
+  const deadline = AbortSignal.any([stopped, AbortSignal.timeout(PLAYABLE_DEADLINE_MS)]);
+  while (!deadline.aborted) {
+    const response = await fetch(url, { signal: deadline }).catch(() => undefined);
+    await response?.arrayBuffer();
+    if (response?.status === 200) return;
+    await delay(200);
+  }
+  if (!stopped.aborted) throw new Error(`The demo stream was not playable in time: ${url}`);
+}
+
+function withHost(address: string, host: string): string {
+  const url = new URL(address);
+  return address.replace(url.host, `${host}:${url.port}`);
+}
+
+/** The stream key is kept, so that OBS's settings survive a restart. */
+async function demoKey(api: Api, isSmall: boolean): Promise<string> {
+  const path = join(STATE_DIRECTORY, 'demo-key');
+  const kept = existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
+  const key = await ensureDemoChannel(api, { keptKey: kept, isSmall });
+  if (key !== kept) writeFileSync(path, `${key}\n`, { mode: 0o600 });
+  return key;
+}
+
+async function run(options: Options, children: Children, stopped: AbortSignal): Promise<void> {
+  mkdirSync(STATE_DIRECTORY, { recursive: true, mode: 0o700 });
+  chmodSync(STATE_DIRECTORY, 0o700);
+  process.stdout.write('Starting Millrace ...\n');
+  const local = await startStandalone(options, children);
+  const token = readFileSync(join(STATE_DIRECTORY, 'admin-token'), 'utf8').trim();
+  const isSmall = availableParallelism() < FULL_LADDER_CORES;
+  const key = await demoKey({ baseUrl: withHost(local.http, '127.0.0.1'), token }, isSmall);
+  if (options.hasDemo) {
+    process.stdout.write('Publishing the test picture ...\n');
+    void keepPublishing(`${withHost(local.rtmp, '127.0.0.1')}/${key}`, children, stopped);
+    await waitUntilPlayable(`${withHost(local.http, '127.0.0.1')}/play/demo/index.m3u8`, stopped);
+    if (stopped.aborted) return;
+  }
+  const host = options.isLan ? (lanAddress() ?? '127.0.0.1') : '127.0.0.1';
+  const [rtmp, http] = [withHost(local.rtmp, host), withHost(local.http, host)];
+  const lines = [
+    '',
+    options.hasDemo
+      ? 'Millrace is live. Ctrl-C ends everything.'
+      : 'Millrace is ready. Ctrl-C ends everything.',
+    '',
+    `  Watch            ${http}/`,
+    `  OBS server       ${rtmp}`,
+    `  OBS stream key   ${key}`,
+    `  HLS              ${http}/play/demo/index.m3u8`,
+    `  HLS (MPEG-TS)    ${http}/play/demo/ts.m3u8`,
+    `  DASH             ${http}/play/demo/manifest.mpd`,
+    `  API              ${http}/v1/   (admin token ${token})`,
+    `  Metrics          ${local.admin}/metrics`,
+    ...(isSmall
+      ? ['', '  This machine has fewer than 4 cores: the demo channel has the two lower rungs (480p, 360p).']
+      : []),
+    ...(options.hasDemo
+      ? ['  Publishing from OBS with this key takes the channel over from the test picture.']
+      : []),
+    '',
+  ];
+  process.stdout.write(lines.join('\n'));
+  await new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve()));
+}
+
+async function main(): Promise<number> {
+  const children = new Children();
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  // A closed terminal must not end this process before it has ended its children.
+  process.stdout.on('error', () => stop.abort());
+  process.stderr.on('error', () => stop.abort());
+  const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
+  try {
+    await Promise.race([run(parseOptions(process.argv.slice(2)), children, stop.signal), stopped]);
+    return 0;
+  } catch (error) {
+    if (stop.signal.aborted) return 0;
+    if ((error as Error).message !== '') process.stderr.write(`${(error as Error).message}\n`);
+    return error instanceof CannotStart ? 2 : 1;
+  } finally {
+    stop.abort();
+    await children.stop();
+  }
+}
+
+process.exit(await main());
