@@ -31,7 +31,12 @@ function file(name: string, text: string): string {
 
 describe('configuration', () => {
   test('defaults hold when nothing is set', () => {
-    expect(load([]).rtmp).toEqual({ port: 1935, connectionTimeoutMs: 30_000, apps: ['live'], verbose: false });
+    expect(load([]).rtmp).toEqual({
+      port: 1935,
+      connectionTimeoutMs: 30_000,
+      apps: ['live'],
+      verbose: false,
+    });
   });
 
   test('flag before environment before file before default', () => {
@@ -70,7 +75,10 @@ describe('configuration', () => {
     ['a scalar', 'just text'],
     ['a section that is a scalar', 'rtmp: 5'],
     ['broken YAML', 'rtmp: [}'],
-    ['an alias bomb', `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi'].map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghi'[index]}`).join(',')}]`).join('\n')}`],
+    [
+      'an alias bomb',
+      `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi'].map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghi'[index]}`).join(',')}]`).join('\n')}`,
+    ],
   ])('%s is a problem, not a crash', (_name, text) => {
     expect(() => load(['--config', file('hostile.yaml', text)])).toThrow(ConfigError);
   });

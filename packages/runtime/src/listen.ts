@@ -14,7 +14,7 @@ export function listen(
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
-        new ServiceError('UNAVAILABLE', 'LISTEN_FAILED', `${sentence(error, address, purpose)}`, {
+        new ServiceError('UNAVAILABLE', 'LISTEN_FAILED', sentence(error, address, purpose), {
           cause: error,
         }),
       );

@@ -60,7 +60,9 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       const { store } = await create();
       const tokens: number[] = [];
       for (const channel of ['a', 'b', 'a', 'b', 'c']) {
-        tokens.push(accepted(await store.claimPublication(claimOf({ channel, encoderId: `e${tokens.length}` }))).token);
+        tokens.push(
+          accepted(await store.claimPublication(claimOf({ channel, encoderId: `e${tokens.length}` }))).token,
+        );
       }
       expect(tokens).toEqual(tokens.toSorted((x, y) => x - y));
       expect(new Set(tokens).size).toBe(5);
@@ -185,8 +187,15 @@ export function describeSessionStore(name: string, create: () => Promise<Session
     test('the presentation is fixed once; periods are appended and ended; K never steps back', async () => {
       const { store } = await create();
       const { token, record } = accepted(await store.claimPublication(claimOf()));
-      await store.update('news', token, { presentation: PRESENTATION, openPeriod: periodOf(0), currentK: 101 });
-      await store.update('news', token, { presentation: { ...PRESENTATION, windowSegments: 99 }, currentK: 100 });
+      await store.update('news', token, {
+        presentation: PRESENTATION,
+        openPeriod: periodOf(0),
+        currentK: 101,
+      });
+      await store.update('news', token, {
+        presentation: { ...PRESENTATION, windowSegments: 99 },
+        currentK: 100,
+      });
       await store.update('news', token, { endPeriod: { ordinal: 0, lastK: 104 }, openPeriod: periodOf(1) });
       const stored = (await snapshot(store)).get(record.sessionId);
       expect(stored?.presentation?.windowSegments).toBe(6);

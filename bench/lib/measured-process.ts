@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Clock ticks a second in /proc; 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** What the kernel counted for one process. */
+interface ProcessUsage {
+  readonly pid: number;
+  readonly parentPid: number;
+  readonly name: string;
+  readonly cpuSeconds: number;
+}
+
+/** Servers run on the first core, generators on the other. */
+export const SERVER_CORE = 0;
+export const GENERATOR_CORE = 1;
+
+/** Reads CPU time of every process on the machine. */
+function readAllUsage(): ProcessUsage[] {
+  const all: ProcessUsage[] = [];
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      const nameEnd = stat.lastIndexOf(')');
+      const fields = stat.slice(nameEnd + 2).split(' ');
+      all.push({
+        pid: Number(entry),
+        name: stat.slice(stat.indexOf('(') + 1, nameEnd),
+        parentPid: Number(fields[1]),
+        cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+      });
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return all;
+}
+
+/** A program under measurement, pinned to a core, with the CPU and memory the kernel counts for it. */
+export class MeasuredProcess {
+  readonly child: ChildProcess;
+
+  /** Starts a program; `core` undefined leaves it to the scheduler. */
+  constructor(
+    program: string,
+    args: readonly string[],
+    options: {
+      readonly core?: number;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly cwd?: string;
+    } = {},
+  ) {
+    const pinned = options.core === undefined ? [] : ['taskset', '-c', String(options.core)];
+    const [command = program, ...rest] = [...pinned, program, ...args];
+    this.child = spawn(command, rest, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...options.env },
+      detached: true,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+  }
+
+  get pid(): number {
+    if (this.child.pid === undefined) throw new Error('the process did not start');
+    return this.child.pid;
+  }
+
+  /** CPU seconds of the process itself, and of its living descendants by program name. */
+  cpu(): { readonly own: number; readonly descendants: ReadonlyMap<string, number> } {
+    const all = readAllUsage();
+    const family = new Set([this.pid]);
+    const descendants = new Map<string, number>();
+    let own = 0;
+    // Parents have lower pids but for wrap-around; a second pass would only matter then.
+    for (const usage of all.toSorted((a, b) => a.pid - b.pid)) {
+      if (usage.pid === this.pid) own = usage.cpuSeconds;
+      else if (family.has(usage.parentPid)) {
+        family.add(usage.pid);
+        descendants.set(usage.name, (descendants.get(usage.name) ?? 0) + usage.cpuSeconds);
+      }
+    }
+    return { own, descendants };
+  }
+
+  /** Resident memory of the process itself. */
+  rssBytes(): number {
+    const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'));
+    return Number(match?.[1] ?? 0) * 1024;
+  }
+
+  /** Ends the process and its group. */
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    const signal = (name: NodeJS.Signals): void => {
+      try {
+        process.kill(-this.pid, name);
+      } catch {
+        // The group is gone already.
+      }
+    };
+    signal('SIGTERM');
+    await Promise.race([ended, delay(10_000)]);
+    signal('SIGKILL');
+  }
+}
