@@ -1,3 +1,16 @@
+export { ParseError } from './parse-error.ts';
+export type { ParseErrorKind } from './parse-error.ts';
+
+export { FragmentReader } from './isobmff/fragment-reader.ts';
+export type { FragmentEvent } from './isobmff/fragment-reader.ts';
+export { parseFragment } from './isobmff/fragment-parser.ts';
+export { fragmentHeaderBytes, marshalFragment } from './isobmff/fragment-writer.ts';
+export { parseInitSegment } from './isobmff/init-parser.ts';
+export type { InitTrack } from './isobmff/init-parser.ts';
+export { marshalInitSegment } from './isobmff/init-writer.ts';
+export type { AudioInit, VideoInit } from './isobmff/init-writer.ts';
+export type { TrackFragment, TrackSample } from './isobmff/track-sample.ts';
+
 export { marshalDuration } from './dash/iso8601.ts';
 export { marshalMpd } from './dash/mpd-writer.ts';
 export type {
