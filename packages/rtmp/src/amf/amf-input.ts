@@ -54,7 +54,7 @@ export class AmfInput {
   /** A copy of the next bytes. */
   bytes(length: number): Uint8Array {
     const start = this.#advance(length);
-    return this.#bytes.slice(start, start + length);
+    return new Uint8Array(this.#bytes.subarray(start, start + length));
   }
 
   /** Text; what is not UTF-8 in it becomes U+FFFD. */

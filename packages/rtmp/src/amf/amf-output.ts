@@ -4,7 +4,9 @@ export class AmfOutput {
   #length = 0;
 
   u8(value: number): void {
-    this.#buffer[this.#reserve(1)] = value;
+    // Reserved first: it may replace the buffer.
+    const at = this.#reserve(1);
+    this.#buffer[at] = value;
   }
 
   u16(value: number): void {
@@ -29,7 +31,7 @@ export class AmfOutput {
 
   /** What was written, in a buffer of its own. */
   finish(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#buffer, 0, this.#length);
+    return new Uint8Array(this.#buffer.subarray(0, this.#length));
   }
 
   #reserve(length: number): number {

@@ -146,7 +146,6 @@ export class Amf3Reader {
         return this.#list(size, 1, () => this.read(depth));
       default:
         input.skip(1);
-        this.#budget.charge(size, offset);
         return this.#list(size, marker === Marker.vectorDouble ? 8 : 4, () => {
           if (marker === Marker.vectorDouble) return input.f64();
           return marker === Marker.vectorInt ? input.i32() : input.u32();
@@ -158,6 +157,8 @@ export class Amf3Reader {
     if (count * bytesEach > this.#input.left) {
       throw new RtmpError('AMF_TRUNCATED', this.#input.offset, `${count} elements announced`);
     }
+    // Elements with a marker of their own are charged when they are read.
+    if (bytesEach > 2) this.#budget.charge(count, this.#input.offset);
     const values: AmfValue[] = [];
     while (values.length < count) values.push(read());
     return values;

@@ -183,10 +183,10 @@ export class RtmpClientSession {
 
   #takeStatus(command: Command): void {
     const info = amfProperties(command.values[1]);
-    const code = String(info.get('code'));
+    const code = textOf(info.get('code'));
     if (info.get('level') === 'error') {
       this.#isDead = true;
-      this.#events.push({ kind: 'rejected', code, description: String(info.get('description')) });
+      this.#events.push({ kind: 'rejected', code, description: textOf(info.get('description')) });
     } else if (code === 'NetStream.Publish.Start') {
       this.#events.push({ kind: 'publishing' });
     }
@@ -207,3 +207,5 @@ export class RtmpClientSession {
     this.#output.push(this.#writer.marshal(message));
   }
 }
+
+const textOf = (value: AmfValue): string => (typeof value === 'string' ? value : '');

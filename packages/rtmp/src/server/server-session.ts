@@ -97,7 +97,7 @@ export class RtmpServerSession {
     return this.#lastMediaMs;
   }
 
-  /** When the peer last answered a ping. */
+  /** When the peer last answered a ping; GStreamer's rtmpsink (librtmp) never does, so media is a sign of life as well. */
   get lastPongMs(): number | undefined {
     return this.#lastPongMs;
   }
@@ -219,7 +219,8 @@ export class RtmpServerSession {
         `more than ${this.#maxPendingBytes} bytes before the publish request was answered`,
       );
     }
-    this.#pending.push(bytes.slice());
+    // A copy: `slice` of a Buffer would be a view.
+    this.#pending.push(new Uint8Array(bytes));
     this.#pendingBytes += bytes.length;
   }
 
