@@ -1,0 +1,167 @@
+import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { ServiceError } from '@millrace/runtime';
+import { z } from 'zod';
+import { channelSettingsSchema } from '../domain/channel.ts';
+import type { StoredChannel } from '../domain/channel.ts';
+import type { ChannelStore, PageRequest } from '../domain/channel-store.ts';
+import { nameSchema, rungsSchema } from '../domain/ladder.ts';
+import type { Ladder } from '../domain/ladder.ts';
+import type { StoredStreamKey } from '../domain/stream-key.ts';
+import { MemoryChannelStore } from './memory-channel-store.ts';
+
+const FORMAT_VERSION = 1;
+const origin = z.enum(['api', 'file']);
+
+const contentSchema = z.object({
+  version: z.literal(FORMAT_VERSION),
+  channels: z.array(
+    z.object({
+      name: nameSchema,
+      settings: channelSettingsSchema,
+      origin,
+      createdAtMs: z.number(),
+      updatedAtMs: z.number(),
+    }),
+  ),
+  streamKeys: z.array(
+    z.object({
+      id: z.string(),
+      channel: nameSchema,
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      role: z.enum(['primary', 'backup']),
+      label: z.string(),
+      origin,
+      createdAtMs: z.number(),
+      expiresAtMs: z.number().exactOptional(),
+    }),
+  ),
+  ladders: z.array(z.object({ name: nameSchema, rungs: rungsSchema, updatedAtMs: z.number() })),
+});
+
+/**
+ * A channel store in one JSON file, for one process: read at start, written whole and atomically at each change.
+ *
+ * The file has mode 0600. A change is visible at once and its promise resolves when the file is on the disk; a write that
+ * fails rejects it and is made up for by the next one.
+ */
+export class FileChannelStore implements ChannelStore {
+  readonly #path: string;
+  readonly #memory: MemoryChannelStore;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, memory: MemoryChannelStore) {
+    this.#path = path;
+    this.#memory = memory;
+  }
+
+  /** Opens the store; a file that is not there yet is empty. Throws `PLAYLIST_API_STATE_FILE` for one it cannot use. */
+  static async open(path: string): Promise<FileChannelStore> {
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+        return new FileChannelStore(path, new MemoryChannelStore());
+      throw unusable(path, 'cannot be read', error);
+    }
+    try {
+      return new FileChannelStore(path, new MemoryChannelStore(contentSchema.parse(JSON.parse(text))));
+    } catch (error) {
+      throw unusable(path, 'is not a channel file of this version', error);
+    }
+  }
+
+  getChannel(name: string): Promise<StoredChannel | undefined> {
+    return this.#memory.getChannel(name);
+  }
+
+  listChannels(page: PageRequest): Promise<readonly StoredChannel[]> {
+    return this.#memory.listChannels(page);
+  }
+
+  async createChannel(channel: StoredChannel): Promise<boolean> {
+    return this.#written(await this.#memory.createChannel(channel));
+  }
+
+  async replaceChannel(channel: StoredChannel): Promise<boolean> {
+    return this.#written(await this.#memory.replaceChannel(channel));
+  }
+
+  async deleteChannel(name: string): Promise<boolean> {
+    return this.#written(await this.#memory.deleteChannel(name));
+  }
+
+  findStreamKey(sha256: string): Promise<StoredStreamKey | undefined> {
+    return this.#memory.findStreamKey(sha256);
+  }
+
+  listStreamKeys(channel: string): Promise<readonly StoredStreamKey[]> {
+    return this.#memory.listStreamKeys(channel);
+  }
+
+  async putStreamKey(key: StoredStreamKey): Promise<boolean> {
+    return this.#written(await this.#memory.putStreamKey(key));
+  }
+
+  async deleteStreamKey(channel: string, id: string): Promise<boolean> {
+    return this.#written(await this.#memory.deleteStreamKey(channel, id));
+  }
+
+  getLadder(name: string): Promise<Ladder | undefined> {
+    return this.#memory.getLadder(name);
+  }
+
+  listLadders(page: PageRequest): Promise<readonly Ladder[]> {
+    return this.#memory.listLadders(page);
+  }
+
+  async putLadder(ladder: Ladder): Promise<void> {
+    await this.#memory.putLadder(ladder);
+    await this.#written(true);
+  }
+
+  async deleteLadder(name: string): Promise<boolean> {
+    return this.#written(await this.#memory.deleteLadder(name));
+  }
+
+  /** Writes what is stored now, after the writes before it; nothing is written when nothing changed. */
+  async #written(isChanged: boolean): Promise<boolean> {
+    if (!isChanged) return false;
+    const write = this.#writing.then(() => this.#write());
+    this.#writing = write.catch(() => undefined);
+    await write;
+    return true;
+  }
+
+  async #write(): Promise<void> {
+    const temporary = `${this.#path}.new`;
+    const text = `${JSON.stringify({ version: FORMAT_VERSION, ...this.#memory.content() }, undefined, 2)}\n`;
+    try {
+      await unlink(temporary).catch(() => undefined);
+      const file = await open(temporary, 'wx', 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, this.#path);
+    } catch (error) {
+      throw new ServiceError(
+        'UNAVAILABLE',
+        'PLAYLIST_API_STATE_FILE',
+        `${this.#path} cannot be written: make room on the disk and check who owns the directory.`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+function unusable(path: string, what: string, cause: unknown): ServiceError {
+  return new ServiceError(
+    'FAILED_PRECONDITION',
+    'PLAYLIST_API_STATE_FILE',
+    `${path} ${what}: restore it from a copy, or move it away to start with no channels.`,
+    { cause },
+  );
+}

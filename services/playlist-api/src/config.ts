@@ -1,0 +1,67 @@
+import { z } from 'zod';
+
+const port = z.number().int().min(0).max(65_535);
+
+/** Settings of playlist-api. */
+export const playlistApiConfigSchema = z.object({
+  http: z
+    .object({
+      host: z.string().default('127.0.0.1').describe('Address that public HTTP listens on.'),
+      port: port.default(8080).describe('Port that public HTTP listens on; 0 lets the system choose.'),
+    })
+    .prefault({}),
+  admin: z
+    .object({
+      host: z.string().default('127.0.0.1').describe('Address of metrics and health.'),
+      port: port.default(9204).describe('Port of metrics and health; 0 lets the system choose.'),
+    })
+    .prefault({}),
+  adminToken: z
+    .string('is missing: set MILLRACE_ADMIN_TOKEN, or MILLRACE_ADMIN_TOKEN_FILE to the file that holds it')
+    .min(16, 'must have at least 16 characters')
+    .max(256)
+    .meta({ secret: true })
+    .describe('Bearer token of the REST API.'),
+  stateDirectory: z
+    .string()
+    .optional()
+    .describe('Directory for channels and hashed stream keys; without it they live as long as the process.'),
+  channelFiles: z
+    .array(z.string())
+    .default([])
+    .describe('YAML files of channels, ladders and stream keys that are declared at start.'),
+  rtmp: z
+    .object({
+      publicHost: z
+        .string()
+        .default('')
+        .describe('Host name that encoders use; empty: the one the page was opened with.'),
+      publicPort: port.default(1935).describe('RTMP port that encoders use.'),
+      apps: z
+        .array(z.string().min(1))
+        .min(1)
+        .default(['live'])
+        .describe('RTMP application names that take publishers.'),
+    })
+    .prefault({}),
+  holdMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(30_000)
+    .default(5000)
+    .describe('How long a viewer of a session that is starting is held, in ms.'),
+  maxHeldRequests: z
+    .number()
+    .int()
+    .min(0)
+    .default(2000)
+    .describe('Viewers that are held at once; more get 503.'),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least severe log level written.'),
+});
+
+/** Settings of playlist-api, as `playlistApiConfigSchema` compiles them. */
+export type PlaylistApiConfig = z.infer<typeof playlistApiConfigSchema>;

@@ -1,0 +1,251 @@
+import { ServiceError } from '@millrace/runtime';
+import type { Clock, EventEmitter } from '@millrace/runtime';
+import { ulid } from 'ulid';
+import type { ChannelSettings, StoredChannel } from './channel.ts';
+import type { ChannelStore } from './channel-store.ts';
+import { DEFAULT_LADDER_NAME } from './ladder.ts';
+import type { Ladder, RungSettings } from './ladder.ts';
+import { generateStreamKey, hashStreamKey } from './stream-key.ts';
+import type { StoredStreamKey } from './stream-key.ts';
+
+/** Keys that a channel may have at once. */
+export const MAX_STREAM_KEYS = 16;
+const LIST_STEP = 100;
+
+/** A key and what an encoder has to show: the only time it is seen. */
+export interface IssuedStreamKey {
+  readonly record: StoredStreamKey;
+  readonly streamKey: string;
+}
+
+/** The changes people make to channels, stream keys and ladders: each checked, stored, then told on the bus. */
+export class Catalogue {
+  readonly #store: ChannelStore;
+  readonly #events: EventEmitter;
+  readonly #clock: Clock;
+
+  constructor(dependencies: {
+    readonly store: ChannelStore;
+    readonly events: EventEmitter;
+    readonly clock: Clock;
+  }) {
+    this.#store = dependencies.store;
+    this.#events = dependencies.events;
+    this.#clock = dependencies.clock;
+  }
+
+  /** Throws `PLAYLIST_API_CHANNEL_EXISTS`, `PLAYLIST_API_LADDER_UNKNOWN`. */
+  async createChannel(name: string, settings: ChannelSettings): Promise<StoredChannel> {
+    await this.#requireLadder(settings);
+    const nowMs = this.#clock();
+    const channel: StoredChannel = { name, settings, origin: 'api', createdAtMs: nowMs, updatedAtMs: nowMs };
+    if (!(await this.#store.createChannel(channel))) {
+      throw new ServiceError(
+        'ALREADY_EXISTS',
+        'PLAYLIST_API_CHANNEL_EXISTS',
+        `There is a channel ${name} already: choose another name, or change that one.`,
+      );
+    }
+    this.#channelChanged(name, 'created');
+    return channel;
+  }
+
+  /** Replaces every setting; a session that runs keeps what it was opened with. */
+  async replaceChannel(name: string, settings: ChannelSettings): Promise<StoredChannel> {
+    await this.#requireLadder(settings);
+    const channel: StoredChannel = { ...(await this.getChannel(name)), settings, updatedAtMs: this.#clock() };
+    if (!(await this.#store.replaceChannel(channel))) throw channelUnknown(name);
+    this.#channelChanged(name, 'updated');
+    return channel;
+  }
+
+  /** Deletes a channel; its keys are revoked with it. */
+  async deleteChannel(name: string): Promise<void> {
+    const keys = await this.#store.listStreamKeys(name);
+    if (!(await this.#store.deleteChannel(name))) throw channelUnknown(name);
+    for (const key of keys) this.#keyChanged(key, 'revoked');
+    this.#channelChanged(name, 'deleted');
+  }
+
+  /** Throws `PLAYLIST_API_CHANNEL_UNKNOWN`. */
+  async getChannel(name: string): Promise<StoredChannel> {
+    const channel = await this.#store.getChannel(name);
+    if (channel === undefined) throw channelUnknown(name);
+    return channel;
+  }
+
+  async listStreamKeys(channel: string): Promise<readonly StoredStreamKey[]> {
+    await this.getChannel(channel);
+    return this.#store.listStreamKeys(channel);
+  }
+
+  /** Throws `PLAYLIST_API_STREAM_KEY_LIMIT` at `MAX_STREAM_KEYS`. */
+  async createStreamKey(
+    channel: string,
+    options: { readonly role: StoredStreamKey['role']; readonly label: string },
+  ): Promise<IssuedStreamKey> {
+    const keys = await this.listStreamKeys(channel);
+    if (keys.length >= MAX_STREAM_KEYS) {
+      throw new ServiceError(
+        'RESOURCE_EXHAUSTED',
+        'PLAYLIST_API_STREAM_KEY_LIMIT',
+        `Channel ${channel} has ${keys.length} stream keys, the most it can have: revoke one first.`,
+      );
+    }
+    const issued = await this.#issue(channel, options);
+    this.#keyChanged(issued.record, 'created');
+    return issued;
+  }
+
+  /**
+   * Makes a new key in place of another, which stays valid for `overlapSeconds` more.
+   *
+   * Without an overlap the old one is revoked at once, and with it what it published.
+   */
+  async rotateStreamKey(channel: string, id: string, overlapSeconds: number): Promise<IssuedStreamKey> {
+    const old = await this.#requireKey(channel, id);
+    const issued = await this.#issue(channel, old);
+    this.#keyChanged(issued.record, 'created');
+    this.#keyChanged(old, 'rotated');
+    if (overlapSeconds === 0) {
+      await this.revokeStreamKey(channel, id);
+    } else {
+      const expiresAtMs = Math.min(this.#clock() + overlapSeconds * 1000, old.expiresAtMs ?? Infinity);
+      await this.#store.putStreamKey({ ...old, expiresAtMs });
+    }
+    return issued;
+  }
+
+  /** Throws `PLAYLIST_API_STREAM_KEY_UNKNOWN`. */
+  async revokeStreamKey(channel: string, id: string): Promise<void> {
+    const key = await this.#requireKey(channel, id);
+    await this.#store.deleteStreamKey(channel, id);
+    this.#keyChanged(key, 'revoked');
+  }
+
+  /** Revokes every key whose rotation overlap is over; idempotent. */
+  async revokeExpiredKeys(): Promise<void> {
+    const nowMs = this.#clock();
+    for await (const channel of this.allChannels()) {
+      for (const key of await this.#store.listStreamKeys(channel.name)) {
+        if (key.expiresAtMs === undefined || key.expiresAtMs > nowMs) continue;
+        if (await this.#store.deleteStreamKey(channel.name, key.id)) this.#keyChanged(key, 'revoked');
+      }
+    }
+  }
+
+  async putLadder(name: string, rungs: readonly RungSettings[]): Promise<Ladder> {
+    const ladder: Ladder = { name, rungs, updatedAtMs: this.#clock() };
+    await this.#store.putLadder(ladder);
+    for await (const channel of this.allChannels()) {
+      if (channel.settings.ladder === name) this.#channelChanged(channel.name, 'updated');
+    }
+    return ladder;
+  }
+
+  /** Throws `PLAYLIST_API_LADDER_UNKNOWN`. */
+  async getLadder(name: string): Promise<Ladder> {
+    const ladder = await this.#store.getLadder(name);
+    if (ladder === undefined) throw ladderUnknown(name);
+    return ladder;
+  }
+
+  /** Throws `PLAYLIST_API_LADDER_IN_USE`; the default ladder is always in use. */
+  async deleteLadder(name: string): Promise<void> {
+    await this.getLadder(name);
+    let user = name === DEFAULT_LADDER_NAME ? 'every channel that names no other' : undefined;
+    for await (const channel of this.allChannels()) {
+      if (channel.settings.ladder === name) user ??= `channel ${channel.name}`;
+    }
+    if (user !== undefined) {
+      throw new ServiceError(
+        'FAILED_PRECONDITION',
+        'PLAYLIST_API_LADDER_IN_USE',
+        `Ladder ${name} is used by ${user}: give that another ladder first.`,
+      );
+    }
+    await this.#store.deleteLadder(name);
+  }
+
+  /** Every channel, by name. */
+  async *allChannels(): AsyncIterable<StoredChannel> {
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.#store.listChannels({
+        limit: LIST_STEP,
+        ...(after === undefined ? {} : { after }),
+      });
+      yield* page;
+      if (page.length < LIST_STEP) return;
+      after = page.at(-1)?.name;
+    }
+  }
+
+  async #issue(
+    channel: string,
+    { role, label }: { readonly role: StoredStreamKey['role']; readonly label: string },
+  ): Promise<IssuedStreamKey> {
+    const streamKey = generateStreamKey();
+    const nowMs = this.#clock();
+    const record: StoredStreamKey = {
+      id: ulid(nowMs),
+      channel,
+      sha256: hashStreamKey(streamKey),
+      role,
+      label,
+      origin: 'api',
+      createdAtMs: nowMs,
+    };
+    if (!(await this.#store.putStreamKey(record))) throw channelUnknown(channel);
+    return { record, streamKey };
+  }
+
+  async #requireKey(channel: string, id: string): Promise<StoredStreamKey> {
+    const key = (await this.listStreamKeys(channel)).find((known) => known.id === id);
+    if (key === undefined) {
+      throw new ServiceError(
+        'NOT_FOUND',
+        'PLAYLIST_API_STREAM_KEY_UNKNOWN',
+        `Channel ${channel} has no stream key ${id}: list its keys to see their ids.`,
+      );
+    }
+    return key;
+  }
+
+  async #requireLadder({ ladder }: ChannelSettings): Promise<void> {
+    if (typeof ladder === 'string' && (await this.#store.getLadder(ladder)) === undefined) {
+      throw new ServiceError(
+        'INVALID_ARGUMENT',
+        'PLAYLIST_API_LADDER_UNKNOWN',
+        `There is no ladder ${ladder}: make it first, or give the rungs themselves.`,
+      );
+    }
+  }
+
+  #channelChanged(channel: string, change: 'created' | 'updated' | 'deleted'): void {
+    this.#events.emit({ type: 'ChannelChanged', data: { channel, change } });
+  }
+
+  #keyChanged(key: StoredStreamKey, change: 'created' | 'rotated' | 'revoked'): void {
+    this.#events.emit({
+      type: 'StreamKeyChanged',
+      data: { channel: key.channel, streamKeyId: key.id, change },
+    });
+  }
+}
+
+function channelUnknown(name: string): ServiceError {
+  return new ServiceError(
+    'NOT_FOUND',
+    'PLAYLIST_API_CHANNEL_UNKNOWN',
+    `There is no channel ${name}: check the name, or make it.`,
+  );
+}
+
+function ladderUnknown(name: string): ServiceError {
+  return new ServiceError(
+    'NOT_FOUND',
+    'PLAYLIST_API_LADDER_UNKNOWN',
+    `There is no ladder ${name}: check the name.`,
+  );
+}

@@ -1,0 +1,84 @@
+import type { EventEmitter } from '@millrace/runtime';
+import type { Catalogue } from './catalogue.ts';
+import type { ChannelDeclarations } from './channel-file.ts';
+import type { ChannelStore } from './channel-store.ts';
+import type { StoredStreamKey } from './stream-key.ts';
+
+/**
+ * Makes the store hold what files declare: what came from a file goes when it has left the file, what people made by the
+ * API stays.
+ */
+export async function declareChannels(
+  dependencies: {
+    readonly store: ChannelStore;
+    readonly catalogue: Catalogue;
+    readonly events: EventEmitter;
+    readonly nowMs: number;
+  },
+  declarations: ChannelDeclarations,
+): Promise<void> {
+  const { store, catalogue, nowMs } = dependencies;
+  for (const [name, rungs] of declarations.ladders)
+    await store.putLadder({ name, rungs, updatedAtMs: nowMs });
+  for (const [name, { settings, streamKeys }] of declarations.channels) {
+    await declareChannel(dependencies, name, settings);
+    const keys = streamKeys.map<StoredStreamKey>(({ name: keyName, sha256, role }) => ({
+      id: `file-${keyName}`,
+      channel: name,
+      sha256,
+      role,
+      label: keyName,
+      origin: 'file',
+      createdAtMs: nowMs,
+    }));
+    await declareStreamKeys(dependencies, name, keys);
+  }
+  for await (const channel of catalogue.allChannels()) {
+    if (channel.origin === 'file' && !declarations.channels.has(channel.name))
+      await catalogue.deleteChannel(channel.name);
+  }
+}
+
+async function declareChannel(
+  { store, events, nowMs }: Parameters<typeof declareChannels>[0],
+  name: string,
+  settings: Parameters<Catalogue['createChannel']>[1],
+): Promise<void> {
+  const known = await store.getChannel(name);
+  if (known !== undefined && JSON.stringify(known.settings) === JSON.stringify(settings)) return;
+  const channel = {
+    name,
+    settings,
+    origin: 'file' as const,
+    createdAtMs: known?.createdAtMs ?? nowMs,
+    updatedAtMs: nowMs,
+  };
+  if (known === undefined) await store.createChannel(channel);
+  else await store.replaceChannel({ ...channel, origin: known.origin });
+  events.emit({
+    type: 'ChannelChanged',
+    data: { channel: name, change: known === undefined ? 'created' : 'updated' },
+  });
+}
+
+async function declareStreamKeys(
+  { store, events }: Parameters<typeof declareChannels>[0],
+  channel: string,
+  declared: readonly StoredStreamKey[],
+): Promise<void> {
+  const known = await store.listStreamKeys(channel);
+  const tell = (key: StoredStreamKey, change: string): void =>
+    events.emit({ type: 'StreamKeyChanged', data: { channel, streamKeyId: key.id, change } });
+  for (const key of known) {
+    const isDeclared = declared.some(({ id, sha256 }) => id === key.id && sha256 === key.sha256);
+    if (key.origin !== 'file' || isDeclared) continue;
+    await store.deleteStreamKey(channel, key.id);
+    tell(key, 'revoked');
+  }
+  for (const key of declared) {
+    if (known.some(({ id, sha256, role }) => id === key.id && sha256 === key.sha256 && role === key.role))
+      continue;
+    await store.putStreamKey(key);
+    tell(key, 'created');
+  }
+}

@@ -1,0 +1,67 @@
+import { session } from '@millrace/contracts';
+import type { EventEmitter, Logger, SessionStore } from '@millrace/runtime';
+import type { Counter } from 'prom-client';
+import type { Catalogue } from './catalogue.ts';
+import type { SessionMirror } from './session-mirror.ts';
+
+const INTERVAL_MS = 1000;
+
+/** What the janitor looks after. */
+export interface JanitorDependencies {
+  readonly store: SessionStore;
+  readonly catalogue: Catalogue;
+  readonly mirror: SessionMirror;
+  readonly events: EventEmitter;
+  readonly logger: Logger;
+  readonly failures: Counter;
+}
+
+/** Does what has to happen when nobody asks: sessions past their grace time, keys past their overlap. Any number may run. */
+export class Janitor {
+  readonly #dependencies: JanitorDependencies;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(dependencies: JanitorDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  /** Stops the timer and waits for a run under way. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#running;
+  }
+
+  /** One run; never rejects. */
+  async run(): Promise<void> {
+    const { store, catalogue, mirror, events, logger, failures } = this.#dependencies;
+    try {
+      for (const record of await store.sweep()) {
+        if (record.state !== session.SessionState.ENDED) continue;
+        logger.info(
+          { sessionId: record.sessionId, channel: record.channel },
+          'Session ended: grace time is over',
+        );
+        events.emit({ type: 'SessionEnded', data: { channel: record.channel, sessionId: record.sessionId } });
+      }
+      await catalogue.revokeExpiredKeys();
+      mirror.forgetEnded();
+    } catch (error) {
+      failures.inc();
+      logger.warn({ err: error }, 'The janitor failed; sessions may end late. It runs again in a second');
+    }
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      this.#running = this.run().then(() => {
+        if (this.#timer !== undefined) this.#schedule();
+      });
+    }, INTERVAL_MS);
+  }
+}

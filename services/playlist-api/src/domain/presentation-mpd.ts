@@ -1,0 +1,215 @@
+import { session } from '@millrace/contracts';
+import type {
+  MpdAdaptationSet,
+  MpdInput,
+  MpdPeriod,
+  MpdRepresentation,
+  MpdSegmentTemplate,
+  Ticks,
+} from '@millrace/media';
+import { gridTicks } from './grid-ticks.ts';
+import { lastListedK } from './session-view.ts';
+import type { SessionView, Span } from './session-view.ts';
+
+/** `timeline`: SegmentTimeline, exact times. `number`: `$Number$` with one nominal duration (C-4). */
+export type MpdForm = 'timeline' | 'number';
+
+/** Where the UTC time is served, relative to `/play/<channel>/`. */
+const TIME_URL = '../../time';
+const VIDEO_SET_ID = 0;
+const AUDIO_SET_ID = 1;
+const DELAY_SEGMENTS = 3;
+
+/**
+ * Makes the MPD of a playable session from its record and its rows; every replica that knows the same makes the same.
+ *
+ * MPD time zero is 1970 (E-1): Period@start is the grid point of its first K, and equals presentationTimeOffset, so media
+ * times need no shift. A segment is listed when every rendition has its row. A K in which nothing has media separates
+ * two Periods.
+ */
+export function presentationMpd(
+  view: SessionView,
+  presentation: session.Presentation,
+  form: MpdForm,
+): MpdInput {
+  const { record } = view;
+  const seg = segOf(presentation);
+  const isOver = record.state === session.SessionState.ENDED;
+  const spans = view.spans.filter((span) => span.renditionIds.length > 0);
+  // An MPD needs a Period; one without media is all that can be said while the whole window is a gap.
+  const listed = spans.length > 0 ? spans : view.spans.slice(-1);
+  const endK = (listed.at(-1)?.lastK ?? 0) + 1;
+  return {
+    id: record.sessionId,
+    life: isOver
+      ? { type: 'static', mediaPresentationDuration: gridPoint(endK, seg) }
+      : {
+          type: 'dynamic',
+          minimumUpdatePeriod: seg,
+          timeShiftBufferDepth: times(seg, presentation.windowSegments),
+          suggestedPresentationDelay: times(seg, DELAY_SEGMENTS),
+        },
+    availabilityStartMs: presentation.availabilityStartMs,
+    publishTimeMs: publishTimeMs(view, presentation),
+    minBufferTime: seg,
+    maxSegmentDuration: maxSegmentDuration(presentation, seg),
+    utcTimingUrl: TIME_URL,
+    periods: listed.map((span, index) => {
+      const end = endOf(view, span, listed[index + 1]);
+      return {
+        id: periodId(view, span),
+        start: gridPoint(span.firstK, seg),
+        ...(end === undefined ? {} : { duration: times(seg, end - span.firstK) }),
+        adaptationSets: adaptationSets(view, presentation, span, form),
+      } satisfies MpdPeriod;
+    }),
+  };
+}
+
+/**
+ * First K after a Period, when that is known and no Period follows there.
+ *
+ * With `$Number$` a client would otherwise ask for numbers that were never made (T-11).
+ */
+function endOf(view: SessionView, span: Span, next: Span | undefined): number | undefined {
+  const end = span.lastK + 1;
+  if (next !== undefined) return next.firstK === end ? undefined : end;
+  const period = view.record.periods.find(({ ordinal }) => ordinal === span.period);
+  const isOver =
+    view.record.state === session.SessionState.ENDED ||
+    span !== view.spans.at(-1) ||
+    (period?.lastK !== undefined && span.lastK >= period.lastK);
+  return isOver ? end : undefined;
+}
+
+/** The first span of a session period is named after it alone, so that its id does not depend on gap rows. */
+function periodId(view: SessionView, span: Span): string {
+  const firstK = view.record.periods.find(({ ordinal }) => ordinal === span.period)?.firstK;
+  return span.firstK === firstK ? `p${span.period}` : `p${span.period}-${span.firstK}`;
+}
+
+function adaptationSets(
+  view: SessionView,
+  presentation: session.Presentation,
+  span: Span,
+  form: MpdForm,
+): MpdAdaptationSet[] {
+  const listed = presentation.renditions.filter(({ id }) => span.renditionIds.includes(id));
+  const representations = (kind: session.TrackKind): MpdRepresentation[] =>
+    listed
+      .filter((rendition) => rendition.kind === kind)
+      .map((rendition) => representation(view, presentation, span, rendition, form));
+  const sets: MpdAdaptationSet[] = [
+    { id: VIDEO_SET_ID, contentType: 'video', representations: representations(session.TrackKind.VIDEO) },
+    {
+      id: AUDIO_SET_ID,
+      contentType: 'audio',
+      lang: 'und',
+      representations: representations(session.TrackKind.AUDIO),
+    },
+  ];
+  return sets.filter((set) => set.representations.length > 0);
+}
+
+function representation(
+  view: SessionView,
+  presentation: session.Presentation,
+  span: Span,
+  rendition: session.Rendition,
+  form: MpdForm,
+): MpdRepresentation {
+  const { frameRate } = rendition;
+  return {
+    id: rendition.id,
+    codecs: rendition.codec,
+    bandwidth: rendition.bandwidthBps,
+    ...(rendition.kind === session.TrackKind.AUDIO
+      ? { audio: { sampleRate: rendition.sampleRate, channelCount: rendition.channelCount } }
+      : {
+          video: {
+            width: rendition.width,
+            height: rendition.height,
+            ...(frameRate === undefined ? {} : { frameRate: marshalFrameRate(frameRate) }),
+          },
+        }),
+    template: template(view, presentation, span, rendition, form),
+  };
+}
+
+function template(
+  view: SessionView,
+  presentation: session.Presentation,
+  span: Span,
+  rendition: session.Rendition,
+  form: MpdForm,
+): MpdSegmentTemplate {
+  const seg = segOf(presentation);
+  const base = `../../media/${view.record.sessionId}/${rendition.id}`;
+  const urls = { media: `${base}/$Number$.m4s`, initialization: `${base}/init-${span.period}.mp4` };
+  if (form === 'number') {
+    // SEG in ticks must be whole; where the media's timescale cannot say it, SEG's own denominator can.
+    const isWhole = (seg.value * rendition.timescale) % seg.timescale === 0;
+    const timescale = isWhole ? rendition.timescale : seg.timescale;
+    return {
+      ...urls,
+      timescale,
+      startNumber: span.firstK,
+      presentationTimeOffset: gridTicks(span.firstK, seg, timescale),
+      addressing: { kind: 'duration', duration: gridTicks(1, seg, timescale) },
+    };
+  }
+  const rows = (view.rows.get(rendition.id) ?? []).filter(
+    (row) => row.k >= span.firstK && row.k <= span.lastK,
+  );
+  return {
+    ...urls,
+    timescale: rendition.timescale,
+    startNumber: rows[0]?.k ?? span.firstK,
+    presentationTimeOffset: gridTicks(span.firstK, seg, rendition.timescale),
+    addressing: {
+      kind: 'timeline',
+      segments: rows.map((row) => ({ t: row.baseMediaDecodeTime, d: row.durationTicks })),
+    },
+  };
+}
+
+/**
+ * The end of the last listed K on the MPD's clock, with a millisecond for each later change that adds no segment: the
+ * end of a period, the end of the session. It grows with every change and reads no clock.
+ */
+function publishTimeMs(view: SessionView, presentation: session.Presentation): number {
+  const { numerator, denominator } = presentation.segmentDurationSeconds ?? { numerator: 1, denominator: 1 };
+  const lastK = lastListedK(view) ?? 0;
+  const endMs = Math.ceil(((lastK + 1) * numerator * 1000) / denominator);
+  const isPeriodOver = view.record.periods.some(
+    ({ ordinal, lastK: end }) => ordinal === view.spans.at(-1)?.period && end !== undefined && end <= lastK,
+  );
+  const isOver = view.record.state === session.SessionState.ENDED;
+  return presentation.availabilityStartMs + endMs + (isOver ? 2 : isPeriodOver ? 1 : 0);
+}
+
+/** SEG, and what a segment may be longer: an audio frame, or half of SEG where frames come as they like (T-1). */
+function maxSegmentDuration(presentation: session.Presentation, seg: Ticks): Ticks {
+  const isVariable =
+    presentation.isVariableFrameRate || presentation.renditions.some(({ isPassthrough }) => isPassthrough);
+  const segMs = (seg.value * 1000) / seg.timescale;
+  const AUDIO_FRAME_MS = 100;
+  return { value: Math.ceil(segMs + (isVariable ? segMs / 2 : AUDIO_FRAME_MS)), timescale: 1000 };
+}
+
+function marshalFrameRate({ numerator, denominator }: session.Rational): string {
+  return denominator === 1 ? String(numerator) : `${numerator}/${denominator}`;
+}
+
+function segOf({ segmentDurationSeconds: seg }: session.Presentation): Ticks {
+  return { value: seg?.numerator ?? 1, timescale: seg?.denominator ?? 1 };
+}
+
+function times({ value, timescale }: Ticks, factor: number): Ticks {
+  return { value: value * factor, timescale };
+}
+
+/** The grid point of K: K × SEG. */
+function gridPoint(k: number, seg: Ticks): Ticks {
+  return times(seg, k);
+}

@@ -1,0 +1,151 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { session } from '@millrace/contracts';
+import type { Clock, Logger, SegmentIndex, SessionStore } from '@millrace/runtime';
+import { emptyView, withRecord, withRows } from './session-view.ts';
+import type { SessionView } from './session-view.ts';
+
+const RETRY_MS = 250;
+/** How long an ended session is remembered, so that its viewers hear `gone` and not `not live`. */
+const ENDED_MEMORY_MS = 10 * 60_000;
+
+/** Keeps a view of every session in memory, so that requests are answered without asking anybody. */
+export class SessionMirror {
+  readonly #store: SessionStore;
+  readonly #index: SegmentIndex;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #views = new Map<string, SessionView>();
+  /** Newest session of each channel. */
+  readonly #newest = new Map<string, string>();
+  readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #stopping = new AbortController();
+  readonly #tasks = new Set<Promise<void>>();
+
+  constructor(dependencies: {
+    readonly store: SessionStore;
+    readonly index: SegmentIndex;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  }) {
+    this.#store = dependencies.store;
+    this.#index = dependencies.index;
+    this.#clock = dependencies.clock;
+    this.#logger = dependencies.logger;
+  }
+
+  /** Follows the store from now on. */
+  start(): void {
+    this.#run(
+      'sessions',
+      async (signal) => {
+        for await (const record of this.#store.watch(signal)) this.#onRecord(record);
+      },
+      () => true,
+    );
+  }
+
+  /** Stops following; what is known stays readable. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#tasks);
+  }
+
+  /** The newest session of a channel. */
+  currentOf(channel: string): SessionView | undefined {
+    const id = this.#newest.get(channel);
+    return id === undefined ? undefined : this.#views.get(id);
+  }
+
+  /** A session by its id. */
+  get(sessionId: string): SessionView | undefined {
+    return this.#views.get(sessionId);
+  }
+
+  /** Every session, oldest first. */
+  list(): readonly SessionView[] {
+    return [...this.#views.values()].toSorted((a, b) => (a.record.sessionId < b.record.sessionId ? -1 : 1));
+  }
+
+  /** Resolves at the next change of a channel's sessions, or when the signal is aborted. */
+  nextChange(channel: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const waiters = this.#waiters.get(channel) ?? new Set();
+      this.#waiters.set(channel, waiters);
+      const finish = (): void => {
+        waiters.delete(finish);
+        if (waiters.size === 0 && this.#waiters.get(channel) === waiters) this.#waiters.delete(channel);
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      waiters.add(finish);
+      signal.addEventListener('abort', finish);
+      if (signal.aborted) finish();
+    });
+  }
+
+  /** Forgets sessions that ended long ago; called by the janitor. */
+  forgetEnded(): void {
+    for (const { record } of this.#views.values()) {
+      if (!this.#isForgettable(record)) continue;
+      this.#views.delete(record.sessionId);
+      if (this.#newest.get(record.channel) === record.sessionId) this.#newest.delete(record.channel);
+    }
+  }
+
+  #onRecord(record: session.SessionRecord): void {
+    const known = this.#views.get(record.sessionId);
+    if (known === undefined && this.#isForgettable(record)) return;
+    this.#set(known === undefined ? emptyView(record) : withRecord(known, record));
+    if (known === undefined) this.#followRows(record.sessionId);
+  }
+
+  #followRows(sessionId: string): void {
+    this.#run(
+      'rows',
+      async (signal) => {
+        for await (const { rows } of this.#index.watch({ sessionId }, signal)) {
+          const view = this.#views.get(sessionId);
+          if (view === undefined) return;
+          this.#set(withRows(view, rows));
+        }
+      },
+      () => {
+        const state = this.#views.get(sessionId)?.record.state;
+        return state !== undefined && state !== session.SessionState.ENDED;
+      },
+    );
+  }
+
+  #set(view: SessionView): void {
+    const { sessionId, channel } = view.record;
+    this.#views.set(sessionId, view);
+    const newest = this.currentOf(channel)?.record;
+    // Ids are ULIDs: the later one is the greater one.
+    if (newest === undefined || newest.sessionId < sessionId) this.#newest.set(channel, sessionId);
+    for (const wake of [...(this.#waiters.get(channel) ?? [])]) wake();
+  }
+
+  #isForgettable(record: session.SessionRecord): boolean {
+    return (
+      record.state === session.SessionState.ENDED && this.#clock() - record.stateSinceMs >= ENDED_MEMORY_MS
+    );
+  }
+
+  /** Runs a follower until it is done, again after a pause when it fails or ends too early. */
+  #run(what: string, follow: (signal: AbortSignal) => Promise<void>, isWanted: () => boolean): void {
+    const { signal } = this.#stopping;
+    const loop = async (): Promise<void> => {
+      while (!signal.aborted) {
+        try {
+          await follow(signal);
+        } catch (error) {
+          if (!signal.aborted) this.#logger.warn({ err: error, what }, 'Following was cut off; trying again');
+        }
+        if (signal.aborted || !isWanted()) return;
+        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      }
+    };
+    const task = loop().finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+}

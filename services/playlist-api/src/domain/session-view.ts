@@ -1,0 +1,118 @@
+import { session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
+
+/** Rows of a rendition that are kept while other renditions do not have theirs. */
+const MAX_UNLISTED_ROWS = 64;
+
+/**
+ * Consecutive segment numbers of one session period in which the same renditions have media: one DASH Period.
+ *
+ * `firstK` is remembered after its rows left the window, since Period@id and Period@start follow from it (T-2).
+ */
+export interface Span {
+  readonly period: number;
+  readonly firstK: number;
+  readonly lastK: number;
+  /** Ids of the renditions with media, in the presentation's order. */
+  readonly renditionIds: readonly string[];
+}
+
+/** A session as it is seen from outside: its record, and the rows of its window. A snapshot; never changes. */
+export interface SessionView {
+  readonly record: session.SessionRecord;
+  /** Complete rows by rendition id, oldest first, for the newest `windowSegments` numbers that all renditions have. */
+  readonly rows: ReadonlyMap<string, readonly sink.Row[]>;
+  /** What the rows mean for DASH, oldest first; those without media are kept, so that they separate their neighbours. */
+  readonly spans: readonly Span[];
+}
+
+/** A session of which no row is known yet. */
+export function emptyView(record: session.SessionRecord): SessionView {
+  return { record, rows: new Map(), spans: [] };
+}
+
+/** Replaces the record; an older one, which a mirror may see after a newer one, changes nothing. */
+export function withRecord(view: SessionView, record: session.SessionRecord): SessionView {
+  return record.revision < view.record.revision ? view : advance({ ...view, record });
+}
+
+/** Adds complete rows; rows that are known, and rows of renditions that the session does not have, change nothing. */
+export function withRows(view: SessionView, added: readonly sink.Row[]): SessionView {
+  const rows = new Map(view.rows);
+  for (const row of added) {
+    const known = rows.get(row.renditionId) ?? [];
+    const last = known.at(-1);
+    if (!row.isComplete || (last !== undefined && row.k <= last.k)) continue;
+    rows.set(row.renditionId, [...known, row]);
+  }
+  return advance({ ...view, rows });
+}
+
+/** Newest segment number that every rendition has; what a revision of an MPD is made of. */
+export function lastListedK(view: SessionView): number | undefined {
+  return view.spans.at(-1)?.lastK;
+}
+
+/** True once a player can start: every rendition lists the same segment. It stays true. */
+export function isPlayable(view: SessionView): boolean {
+  return view.spans.length > 0;
+}
+
+/** How long an ended session stays: its window plus what H-8 grants to its last segment. In ms. */
+export function retentionMs(presentation: session.Presentation): number {
+  const { numerator, denominator } = presentation.segmentDurationSeconds ?? { numerator: 0, denominator: 1 };
+  return ((2 * presentation.windowSegments + 1) * numerator * 1000) / denominator;
+}
+
+/** Lists the segment numbers that have become common to all renditions, then lets the window slide by row count. */
+function advance(view: SessionView): SessionView {
+  const { presentation } = view.record;
+  if (presentation === undefined || presentation.renditions.length === 0) return bounded(view);
+  const ids = presentation.renditions.map(({ id }) => id);
+  const byK = ids.map((id) => new Map((view.rows.get(id) ?? []).map((row) => [row.k, row])));
+  const listed = lastListedK(view) ?? -1;
+  const spans = [...view.spans];
+  for (const k of [...(byK[0]?.keys() ?? [])]) {
+    const rows = byK.map((rendition) => rendition.get(k)).filter((row) => row !== undefined);
+    if (k > listed && rows.length === ids.length) append(spans, k, rows);
+  }
+  const common = [...(byK[0]?.keys() ?? [])].filter((k) => byK.every((rendition) => rendition.has(k)));
+  const firstK = common.at(-presentation.windowSegments) ?? common[0];
+  if (firstK === undefined) return bounded({ ...view, spans });
+  return {
+    ...view,
+    rows: new Map(
+      ids.map((id) => [
+        id,
+        // A rendition may be ahead of the others, but not without bound.
+        (view.rows.get(id) ?? [])
+          .filter((row) => row.k >= firstK)
+          .slice(-presentation.windowSegments - MAX_UNLISTED_ROWS),
+      ]),
+    ),
+    spans: spans.filter((span) => span.lastK >= firstK),
+  };
+}
+
+function append(spans: Span[], k: number, rows: readonly sink.Row[]): void {
+  const renditionIds = rows.filter((row) => !row.isGap).map((row) => row.renditionId);
+  const period = rows[0]?.period ?? 0;
+  const last = spans.at(-1);
+  const isContinued =
+    last !== undefined &&
+    last.lastK + 1 === k &&
+    last.period === period &&
+    last.renditionIds.join() === renditionIds.join();
+  if (isContinued) spans[spans.length - 1] = { ...last, lastK: k };
+  else spans.push({ period, firstK: k, lastK: k, renditionIds });
+}
+
+/** Rows that cannot be judged yet must not pile up. */
+function bounded(view: SessionView): SessionView {
+  return { ...view, rows: new Map([...view.rows].map(([id, rows]) => [id, rows.slice(-MAX_UNLISTED_ROWS)])) };
+}
+
+/** True while a publication delivers or may come back. */
+export function isRunning(record: session.SessionRecord): boolean {
+  return record.state !== session.SessionState.ENDED;
+}

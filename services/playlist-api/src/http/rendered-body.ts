@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+
+/** A body as it goes out: plain and compressed, each with its strong ETag. Equal text gives equal bytes. */
+export interface RenderedBody {
+  readonly plain: Buffer;
+  readonly gzip: Buffer;
+  readonly etag: string;
+  readonly gzipEtag: string;
+}
+
+const GZIP_LEVEL = 6;
+
+/** Renders a text once, for all who ask for it (O-2). */
+export function renderBody(text: string): RenderedBody {
+  const plain = Buffer.from(text, 'utf8');
+  const digest = createHash('sha256').update(plain).digest('base64url').slice(0, 22);
+  return {
+    plain,
+    gzip: gzipSync(plain, { level: GZIP_LEVEL }),
+    etag: `"${digest}"`,
+    gzipEtag: `"${digest}-gzip"`,
+  };
+}
