@@ -8,7 +8,8 @@ export {
   amfProperties,
 } from './amf/amf-value.ts';
 export { marshalAmf0, parseAmf0 } from './amf/amf0.ts';
-export { marshalAmf3, parseAmf3 } from './amf/amf3.ts';
+export { marshalAmf3 } from './amf/amf3-writer.ts';
+export { parseAmf3 } from './amf/amf3.ts';
 export { type ChunkLimits, DEFAULT_CHUNK_LIMITS } from './chunk/chunk-limits.ts';
 export { ChunkReader, type MessageSink } from './chunk/chunk-reader.ts';
 export { ChunkWriter } from './chunk/chunk-writer.ts';

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { isRtmpError } from '../rtmp-error.ts';
 import { fuzz, FUZZ_RUNS } from '../testdata/fuzz.ts';
 import { concat, hex } from '../testdata/wire.ts';
 import { marshalAmf0, parseAmf0 } from './amf0.ts';
-import { marshalAmf3, parseAmf3 } from './amf3.ts';
+import { marshalAmf3 } from './amf3-writer.ts';
+import { parseAmf3 } from './amf3.ts';
 import { AMF_MAX_VALUES } from './amf-limits.ts';
 import { type AmfValue, amfObject } from './amf-value.ts';
 

@@ -3,7 +3,8 @@ import { AmfInput } from './amf-input.ts';
 import { AmfBudget } from './amf-limits.ts';
 import { AmfOutput } from './amf-output.ts';
 import type { AmfObject, AmfValue } from './amf-value.ts';
-import { Amf3Reader, writeAmf3 } from './amf3.ts';
+import { writeAmf3 } from './amf3-writer.ts';
+import { Amf3Reader } from './amf3.ts';
 
 /** Type markers (AMF0 2.1). */
 const Marker = {

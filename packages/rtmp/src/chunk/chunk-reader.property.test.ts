@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { RtmpMessage } from '../message-type.ts';
 import { cutAt, fuzz, FUZZ_RUNS } from '../testdata/fuzz.ts';
 import { concat, hex, rawChunk, readChunks } from '../testdata/wire.ts';
@@ -96,8 +96,8 @@ describe('chunk reader, properties', () => {
   test('mutated input gives messages or one named error, the same however it is split, in bounded memory', () => {
     const limits = {
       ...DEFAULT_CHUNK_LIMITS,
-      maxPartialBytes: 100_000,
-      maxPartialMessages: 4,
+      maxPartialBytes: 30_000,
+      maxPartialMessages: 2,
       maxMediaBytes: 50_000,
     };
     let cut = 0;
@@ -115,7 +115,7 @@ describe('chunk reader, properties', () => {
           }
         } catch (error) {
           if (!isRtmpError(error)) throw error;
-          text += `${error.kind}@${error.offset}`;
+          text += error.kind;
           errors += 1;
         }
         if (reader.partialBytes > limits.maxPartialBytes)

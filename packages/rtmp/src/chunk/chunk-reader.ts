@@ -3,14 +3,13 @@ import { RtmpError } from '../rtmp-error.ts';
 import { type ChunkLimits, DEFAULT_CHUNK_LIMITS, messageCapOf } from './chunk-limits.ts';
 import { ChunkStream } from './chunk-stream.ts';
 import { isAbsoluteExtendedTimestamp, matchExtendedTimestamp } from './extended-timestamp.ts';
+import { PartialMessages } from './partial-messages.ts';
 
 const EXTENDED = 0xffffff;
 /** Basic header of 3, message header of 11, extended timestamp of 4 bytes. */
 const LONGEST_HEADER_BYTES = 18;
 /** Bytes of the message header per fmt (R1 5.3.1.2). */
 const MESSAGE_HEADER_BYTES = [11, 7, 3, 0] as const;
-/** Memory a message may take before its bytes arrive; it then doubles as they come. */
-const FIRST_BUFFER_BYTES = 16 * 1024;
 /** A slice may keep alive an input at most this many times its own size. */
 const SLICE_AMPLIFICATION = 4;
 
@@ -31,8 +30,7 @@ export class ChunkReader {
   readonly #near: (ChunkStream | undefined)[] = Array.from({ length: 64 }, () => undefined);
   readonly #far = new Map<number, ChunkStream>();
   #streamCount = 0;
-  #partialCount = 0;
-  #partialBytes = 0;
+  readonly #partial: PartialMessages;
   #chunkSize = 128;
   #mediaCapBytes: number;
 
@@ -55,6 +53,7 @@ export class ChunkReader {
     } = {},
   ) {
     this.#limits = options.limits ?? DEFAULT_CHUNK_LIMITS;
+    this.#partial = new PartialMessages(this.#limits);
     this.#inputIsTransferred = options.inputIsTransferred ?? false;
     this.#offset = options.offset ?? 0;
     this.#mediaCapBytes = this.#limits.maxMediaBytes;
@@ -62,7 +61,7 @@ export class ChunkReader {
 
   /** Bytes of memory that unfinished messages hold. */
   get partialBytes(): number {
-    return this.#partialBytes;
+    return this.#partial.bytes;
   }
 
   /** Chunk size the peer sends with. */
@@ -113,6 +112,7 @@ export class ChunkReader {
         throw new RtmpError('CHUNK_WITHOUT_HEADER', this.#offset + pos, 'no current chunk');
       const isWhole = stream.received === 0 && stream.length === this.#chunkLeft;
       if (isWhole && end - pos >= stream.length) {
+        this.#partial.checkRoom(stream.length, this.#offset + pos);
         const payload = this.#take(input, pos, pos + stream.length);
         pos += stream.length;
         this.#chunkLeft = 0;
@@ -121,13 +121,11 @@ export class ChunkReader {
       }
       const bytes = Math.min(this.#chunkLeft, end - pos);
       if (bytes === 0) continue;
-      this.#append(stream, input, pos, bytes);
+      this.#partial.append(stream, input, pos, bytes, this.#offset + pos);
       pos += bytes;
       this.#chunkLeft -= bytes;
       if (stream.received === stream.length && stream.buffer !== undefined) {
-        const payload = stream.buffer;
-        this.#release(stream);
-        if (!this.#finish(stream, payload, pos, sink)) break;
+        if (!this.#finish(stream, stream.buffer, pos, sink)) break;
       }
     }
     this.#offset += pos;
@@ -264,8 +262,7 @@ export class ChunkReader {
         `message of type ${stream.typeId} has ${stream.length} bytes, at most ${cap} are taken`,
       );
     }
-    stream.isInMessage = true;
-    stream.received = 0;
+    this.#partial.begin(stream, this.#offset + pos);
   }
 
   #startChunk(stream: ChunkStream): void {
@@ -289,56 +286,9 @@ export class ChunkReader {
     return payload;
   }
 
-  #append(stream: ChunkStream, input: Uint8Array, pos: number, bytes: number): void {
-    const needed = stream.received + bytes;
-    let buffer = stream.buffer;
-    if (buffer === undefined || needed > buffer.length) buffer = this.#grow(stream, needed, pos);
-    buffer.set(input.subarray(pos, pos + bytes), stream.received);
-    stream.received = needed;
-  }
-
-  #grow(stream: ChunkStream, needed: number, pos: number): Uint8Array {
-    const old = stream.buffer;
-    const size = Math.min(
-      stream.length,
-      Math.max(needed, old === undefined ? FIRST_BUFFER_BYTES : old.length * 2),
-    );
-    const added = size - (old?.length ?? 0);
-    if (this.#partialBytes + added > this.#limits.maxPartialBytes) {
-      throw new RtmpError(
-        'PARTIAL_BYTES_EXCEEDED',
-        this.#offset + pos,
-        `unfinished messages would hold more than ${this.#limits.maxPartialBytes} bytes`,
-      );
-    }
-    if (old === undefined) {
-      if (this.#partialCount >= this.#limits.maxPartialMessages) {
-        throw new RtmpError(
-          'TOO_MANY_PARTIAL_MESSAGES',
-          this.#offset + pos,
-          `more than ${this.#limits.maxPartialMessages} unfinished messages`,
-        );
-      }
-      this.#partialCount += 1;
-    }
-    const grown = Buffer.allocUnsafe(size);
-    if (old !== undefined) grown.set(old.subarray(0, stream.received));
-    stream.buffer = grown;
-    this.#partialBytes += added;
-    return grown;
-  }
-
-  #release(stream: ChunkStream): void {
-    if (stream.buffer === undefined) return;
-    this.#partialBytes -= stream.buffer.length;
-    this.#partialCount -= 1;
-    stream.buffer = undefined;
-  }
-
   /** Acts on a whole message; returns whether to read on. `pos` is the byte behind it. */
   #finish(stream: ChunkStream, payload: Uint8Array, pos: number, sink: MessageSink): boolean {
-    stream.isInMessage = false;
-    stream.received = 0;
+    this.#partial.end(stream);
     const { typeId } = stream;
     if (typeId === MessageType.setChunkSize) this.#setChunkSize(payload, pos);
     else if (typeId === MessageType.abort) this.#abort(payload, pos);
@@ -366,10 +316,7 @@ export class ChunkReader {
       throw new RtmpError('CONTROL_MALFORMED', this.#offset + pos, 'abort without a chunk stream');
     const csid = readUint32(payload, 0);
     const stream = csid < 64 ? this.#near[csid] : this.#far.get(csid);
-    if (stream === undefined) return;
-    this.#release(stream);
-    stream.isInMessage = false;
-    stream.received = 0;
+    if (stream !== undefined) this.#partial.end(stream);
   }
 }
 

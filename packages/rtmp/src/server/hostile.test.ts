@@ -44,6 +44,17 @@ const cases: readonly Case[] = [
   { name: 'RTMPE, version 8', bytes: hex('08'), events: ['ENCRYPTION_UNSUPPORTED'] },
   { name: 'a version before 3', bytes: hex('00'), events: ['VERSION_UNSUPPORTED'] },
   {
+    name: 'OBS that keeps the chunk size of its last connection and does not say so (obs-studio#877)',
+    bytes: concat(
+      PLAIN_HANDSHAKE,
+      rawMessage(
+        { payload: marshalAmf0(['connect', 1, amfObject({ app: 'live', swfUrl: 'x'.repeat(200) })]) },
+        4096,
+      ),
+    ),
+    events: ['MESSAGE_TOO_LARGE'],
+  },
+  {
     name: 'tcUrl "not a url" ended the process of Node-Media-Server 4.4.3',
     bytes: concat(PLAIN_HANDSHAKE, connect({ app: 'live', tcUrl: 'not a url' })),
     events: ['connect'],

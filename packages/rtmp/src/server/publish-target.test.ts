@@ -202,6 +202,12 @@ const cases: readonly Case[] = [
     stream: 'key?__proto__=1',
     target: ['live', 'key', { ['__proto__']: '1' }],
   },
+  {
+    name: 'FMLE and Wirecast, the default instance of the app',
+    app: 'live/_definst_',
+    stream: 'key',
+    target: ['live', 'key', {}],
+  },
   // Refused.
   { name: 'path traversal', app: 'live', stream: '../../etc/passwd', target: undefined },
   { name: 'a control character', app: 'live', stream: 'a\nb', target: undefined },

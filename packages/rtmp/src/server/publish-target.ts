@@ -12,6 +12,8 @@ const MAX_PATH_CHARACTERS = 1024;
 const MAX_PARAMETERS = 32;
 /** What a component may consist of; nothing that means something to a shell, a path or a log. */
 const COMPONENT = /^[A-Za-z0-9_.~@:+=,-]+$/;
+/** Adobe's name for the default instance of an app; FMLE and Wirecast append it. */
+const DEFAULT_INSTANCE = '_definst_';
 /** Parameters of librtmp's authmod=adobe, which it appends to app and tcUrl behind a second `?`. */
 const AUTHMOD_PARAMETERS: readonly string[] = ['authmod', 'user', 'nonce', 'challenge', 'response', 'opaque'];
 
@@ -55,7 +57,10 @@ const pathOfUrl = (url: string): string => {
 const splitQuery = (text: string): { readonly path: readonly string[]; readonly query: string } => {
   const mark = text.indexOf('?');
   const path = mark < 0 ? text : text.slice(0, mark);
-  return { path: path.split('/').filter((part) => part !== ''), query: mark < 0 ? '' : text.slice(mark + 1) };
+  return {
+    path: path.split('/').filter((part) => part !== '' && part !== DEFAULT_INSTANCE),
+    query: mark < 0 ? '' : text.slice(mark + 1),
+  };
 };
 
 const parseQuery = (queries: readonly string[]): ReadonlyMap<string, string> => {

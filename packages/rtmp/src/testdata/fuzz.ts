@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 /** Inputs per parser; 10^5 in CI, 10^7 in the long form. */
 export const FUZZ_RUNS = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 10_000);
