@@ -23,3 +23,44 @@ export type {
   MpdSegmentTemplate,
   Ticks,
 } from './dash/mpd.ts';
+
+export { compareRationals, MAX_RATIONAL_TERM, rational, rationalToNumber } from './timeline/rational.ts';
+export type { Rational } from './timeline/rational.ts';
+export {
+  firstSegmentAtOrAfter,
+  partFirstTick,
+  partIndex,
+  partPosition,
+  partsPerSegment,
+  partStartTicks,
+  rescale,
+  segmentFirstTick,
+  segmentNumber,
+  segmentStartTicks,
+  VIDEO_TIMESCALE,
+} from './timeline/grid.ts';
+export type { GridPosition } from './timeline/grid.ts';
+export {
+  audioCadence,
+  partTargetUs,
+  raisePartDuration,
+  targetDurationSeconds,
+  videoCadence,
+} from './timeline/part-target.ts';
+export type { SampleCadence } from './timeline/part-target.ts';
+export type {
+  AudioConfig,
+  BoundaryReached,
+  PeriodEnded,
+  PeriodOpened,
+  PeriodReason,
+  SegmentStarted,
+  TimelineEvent,
+  TimelineTrack,
+  TimelineUnit,
+  TimelineWarning,
+  TimelineWarningId,
+  TrackConfig,
+  VideoConfig,
+  WireUnit,
+} from './timeline/timeline-event.ts';
