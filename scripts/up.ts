@@ -4,14 +4,13 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ensureDemoChannel } from './demo-channel.ts';
-import type { Api } from './demo-channel.ts';
+import { declareDemoChannel } from './demo-channel.ts';
 import { testPictureArguments } from './test-picture.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
@@ -92,13 +91,18 @@ async function choosePort(options: Options, host: string, usual: number): Promis
   return options.hasAutoPorts && !(await isFree(host, usual)) ? '0' : String(usual);
 }
 
-async function startStandalone(options: Options, children: Children): Promise<Addresses> {
+async function startStandalone(
+  options: Options,
+  channelFile: string,
+  children: Children,
+): Promise<Addresses> {
   const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
   const args = [
     ...['services/standalone/src/main.ts', '--printAddresses', 'true', '--stateDirectory', STATE_DIRECTORY],
     ...['--logLevel', 'warn', '--ingest.host', host, '--http.host', host],
     ...['--ingest.port', await choosePort(options, host, 1935)],
     ...['--http.port', await choosePort(options, host, 8080)],
+    ...['--playlistApi.channelFiles', channelFile],
     ...['--admin.port', await choosePort(options, '127.0.0.1', 9200)],
   ];
   const child = children.spawn(process.execPath, args, 'pipe');
@@ -121,9 +125,13 @@ function lanAddress(): string | undefined {
 }
 
 /** Keeps a publisher running until `stopped` is aborted. */
-async function keepPublishing(url: string, children: Children, stopped: AbortSignal): Promise<void> {
-  const isSmall = availableParallelism() < FULL_LADDER_CORES;
-  const size = isSmall ? { width: 854, height: 480 } : { width: 1280, height: 720 };
+async function keepPublishing(
+  url: string,
+  hasFullLadder: boolean,
+  children: Children,
+  stopped: AbortSignal,
+): Promise<void> {
+  const size = hasFullLadder ? { width: 1280, height: 720 } : { width: 854, height: 480 };
   const args = testPictureArguments({
     ...size,
     frameRate: 30,
@@ -157,26 +165,22 @@ function withHost(address: string, host: string): string {
   return address.replace(url.host, `${host}:${url.port}`);
 }
 
-/** The stream key is kept, so that OBS's settings survive a restart. */
-async function demoKey(api: Api, isSmall: boolean): Promise<string> {
-  const path = join(STATE_DIRECTORY, 'demo-key');
-  const kept = existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
-  const key = await ensureDemoChannel(api, { keptKey: kept, isSmall });
-  if (key !== kept) writeFileSync(path, `${key}\n`, { mode: 0o600 });
-  return key;
-}
-
 async function run(options: Options, children: Children, stopped: AbortSignal): Promise<void> {
   mkdirSync(STATE_DIRECTORY, { recursive: true, mode: 0o700 });
   chmodSync(STATE_DIRECTORY, 0o700);
   process.stdout.write('Starting Millrace ...\n');
-  const local = await startStandalone(options, children);
+  const hasFullLadder = availableParallelism() >= FULL_LADDER_CORES;
+  const demo = declareDemoChannel(STATE_DIRECTORY, hasFullLadder);
+  const local = await startStandalone(options, demo.channelFile, children);
   const token = readFileSync(join(STATE_DIRECTORY, 'admin-token'), 'utf8').trim();
-  const isSmall = availableParallelism() < FULL_LADDER_CORES;
-  const key = await demoKey({ baseUrl: withHost(local.http, '127.0.0.1'), token }, isSmall);
   if (options.hasDemo) {
     process.stdout.write('Publishing the test picture ...\n');
-    void keepPublishing(`${withHost(local.rtmp, '127.0.0.1')}/${key}`, children, stopped);
+    void keepPublishing(
+      `${withHost(local.rtmp, '127.0.0.1')}/${demo.streamKey}`,
+      hasFullLadder,
+      children,
+      stopped,
+    );
     await waitUntilPlayable(`${withHost(local.http, '127.0.0.1')}/play/demo/index.m3u8`, stopped);
     if (stopped.aborted) return;
   }
@@ -190,13 +194,13 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
     '',
     `  Watch            ${http}/`,
     `  OBS server       ${rtmp}`,
-    `  OBS stream key   ${key}`,
+    `  OBS stream key   ${demo.streamKey}`,
     `  HLS              ${http}/play/demo/index.m3u8`,
     `  HLS (MPEG-TS)    ${http}/play/demo/ts.m3u8`,
     `  DASH             ${http}/play/demo/manifest.mpd`,
     `  API              ${http}/v1/   (admin token ${token})`,
     `  Metrics          ${local.admin}/metrics`,
-    ...(isSmall
+    ...(!hasFullLadder
       ? ['', '  This machine has fewer than 4 cores: the demo channel has the two lower rungs (480p, 360p).']
       : []),
     ...(options.hasDemo
