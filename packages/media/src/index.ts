@@ -64,3 +64,13 @@ export type {
   VideoConfig,
   WireUnit,
 } from './timeline/timeline-event.ts';
+
+export { marshalAttributes, quotedString } from './hls/attribute-list.ts';
+export { marshalMediaPlaylist } from './hls/media-playlist.ts';
+export type { HlsSegment, MediaPlaylistInput } from './hls/media-playlist.ts';
+export { marshalMultivariantPlaylist } from './hls/multivariant-playlist.ts';
+export type {
+  HlsAudioRendition,
+  HlsVariant,
+  MultivariantPlaylistInput,
+} from './hls/multivariant-playlist.ts';
