@@ -151,6 +151,11 @@ const amf3: readonly Case[] = [
   { name: 'dictionary', bytes: `11 03 00 06 03 ${text('k')} 03`, values: [[['k', true]]] },
   { name: 'reference to a finished array', bytes: '09 01 01 09 00', values: [[], []] },
   { name: 'reference to the array it is in', bytes: '09 03 01 09 00', values: 'AMF_REFERENCE_INVALID' },
+  {
+    name: 'references that unfold to more than 8192 values',
+    bytes: `09 8149 01 ${'01'.repeat(100)} ${'09 00'.repeat(100)}`,
+    values: 'AMF_TOO_COSTLY',
+  },
   { name: 'string reference to nothing', bytes: '06 04', values: 'AMF_REFERENCE_INVALID' },
   { name: 'traits reference to nothing', bytes: '0a 05', values: 'AMF_REFERENCE_INVALID' },
   { name: 'externalizable class', bytes: `0a 07 03 ${text('C')}`, values: 'AMF_TYPE_INVALID' },

@@ -351,23 +351,41 @@ describe('chunk reader', () => {
     ]);
   });
 
-  test('a sink that stops gets the rest, also when it stops inside bytes kept from the last input', () => {
+  test('a sink that stops inside bytes kept from the last input loses none of them', () => {
     const reader = new ChunkReader();
     const first = concat(
       rawChunk({ time: 0xffffff, extended: T, length: 129, payload: zeros(128) }),
-      // The payload's byte and the header of the next chunk look like the timestamp 0x010000 so far.
-      hex('c4 01'),
+      // Payload 01 and the first byte of the next header, which look like the timestamp 01000010 so far.
+      hex('c4 01 00'),
     );
     expect(reader.push(first, () => true)).toBe(first.length);
-    const stopped: number[] = [];
-    const stop = (message: { typeId: number }): boolean => {
-      stopped.push(message.typeId);
+    const stopped: number[][] = [];
+    const stop = ({ typeId, csid }: { typeId: number; csid: number }): boolean => {
+      stopped.push([typeId, csid]);
       return false;
     };
-    const rest = concat(rawChunk({ csid: 5, typeId: 8, payload: hex('bb') }));
+    const rest = hex('00 000000 000001 08 01000000 bb');
     expect(reader.push(rest, stop)).toBe(0);
     expect(reader.push(rest, stop)).toBe(rest.length);
-    expect(stopped).toEqual([9, 8]);
+    expect(stopped).toEqual([
+      [9, 4],
+      [8, 64],
+    ]);
+  });
+
+  test('a message that came whole is measured as if it had been cut', () => {
+    const limits = { ...DEFAULT_CHUNK_LIMITS, maxPartialBytes: 100_000 };
+    const before = concat(
+      rawChunk({ csid: 2, typeId: 1, payload: hex('00010000') }),
+      rawChunk({ csid: 4, length: 70_000, payload: zeros(65_536) }),
+    );
+    const whole = rawChunk({ csid: 5, payload: zeros(40_000) });
+    for (const pieces of [[whole], [whole.subarray(0, 39_000), whole.subarray(39_000)]]) {
+      const reader = new ChunkReader({ limits });
+      expect([before, ...pieces].flatMap((piece) => readChunks(piece, reader))).toEqual([
+        ['PARTIAL_BYTES_EXCEEDED'],
+      ]);
+    }
   });
 
   test('header bytes for 8 MB take no memory before the payload comes', () => {
@@ -439,7 +457,9 @@ describe('chunk reader', () => {
 
   test('the offset of an error counts from the start of the connection', () => {
     const reader = new ChunkReader({ offset: 3073 });
-    reader.push(rawChunk({ payload: hex('aa') }), () => true);
+    const chunk = rawChunk({ payload: hex('aa') });
+    reader.push(chunk.subarray(0, 5), () => true);
+    reader.push(chunk.subarray(5), () => true);
     expect(() => reader.push(hex('c9 00'), () => true)).toThrow(
       expect.objectContaining({ kind: 'CHUNK_WITHOUT_HEADER', offset: 3073 + 13 }),
     );

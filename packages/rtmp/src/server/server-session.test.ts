@@ -160,6 +160,14 @@ describe('server session', () => {
     expect(probe.session.heldBytes).toBe(0);
   });
 
+  test('what arrives while the key is checked is copied, since the socket may use its buffer again', () => {
+    const probe = new SessionProbe({ accepts: false }).push(FFMPEG_PUBLISH);
+    const reused = Buffer.from(media('audio', 7, hex('af01')));
+    probe.push(reused);
+    reused.fill(0xff);
+    expect(probe.accept().kinds().at(-1)).toBe('audio@7');
+  });
+
   test('what arrives while the key is checked is bounded', () => {
     const probe = new SessionProbe({ accepts: false, maxPendingBytes: 1000 }).push(FFMPEG_PUBLISH);
     expect(probe.push(new Uint8Array(1000)).session.phase).toBe('authorizing');
