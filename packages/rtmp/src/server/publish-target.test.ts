@@ -213,6 +213,7 @@ const cases: readonly Case[] = [
   { name: 'path traversal', app: 'live', stream: '../../etc/passwd', target: undefined },
   { name: 'a control character', app: 'live', stream: 'a\nb', target: undefined },
   { name: 'a blank', app: 'live', stream: 'a b', target: undefined },
+  { name: 'a key in the query that is no name', app: 'live?key=a%2Fb', stream: '', target: undefined },
   { name: 'a backslash', app: 'live', stream: 'a\\b', target: undefined },
   { name: 'a name longer than any key', app: 'live', stream: 'x'.repeat(2000), target: undefined },
 ];
@@ -238,8 +239,9 @@ describe('resolvePublishTarget', () => {
         const target = resolvePublishTarget(app, tcUrl, name ?? '');
         if (target === undefined) return;
         targets += 1;
-        const isPlain = [target.app, target.streamKey].every((text) => !/[\s\\"'<>]|\.\./.test(text));
-        if (!isPlain && target.query.get('key') !== target.streamKey) throw new Error(JSON.stringify(target));
+        const parts = [...target.app.split('/'), target.streamKey];
+        const isPlain = parts.every((part) => !/[\s\\/"'<>%?]/.test(part) && part !== '.' && part !== '..');
+        if (!isPlain) throw new Error(JSON.stringify(target));
       },
     );
     expect(runs).toBeGreaterThanOrEqual(FUZZ_RUNS);

@@ -38,12 +38,15 @@ export const resolvePublishTarget = (
   const path = [...base, ...fromName.path];
   const length = path.reduce((sum, part) => sum + part.length + 1, 0);
   if (length > MAX_PATH_CHARACTERS) return undefined;
-  if (!path.every((part) => COMPONENT.test(part) && part !== '.' && part !== '..')) return undefined;
 
   const query = parseQuery([fromUrl.query, fromApp.query, fromName.query]);
-  if (path.length > 1) return { app: path.slice(0, -1).join('/'), streamKey: path.at(-1) ?? '', query };
-  return { app: path[0] ?? '', streamKey: query.get('key') ?? '', query };
+  const streamKey = (path.length > 1 ? path.at(-1) : query.get('key')) ?? '';
+  if (!path.every(isPlain) || (streamKey !== '' && !isPlain(streamKey))) return undefined;
+  return { app: (path.length > 1 ? path.slice(0, -1) : path).join('/'), streamKey, query };
 };
+};
+
+const isPlain = (part: string): boolean => COMPONENT.test(part) && part !== '.' && part !== '..';
 
 /** The path and query of a URL, without parsing the rest: it is often no URL at all (Neko starts it with a quote). */
 const pathOfUrl = (url: string): string => {
