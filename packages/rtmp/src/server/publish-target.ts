@@ -44,7 +44,6 @@ export const resolvePublishTarget = (
   if (!path.every(isPlain) || (streamKey !== '' && !isPlain(streamKey))) return undefined;
   return { app: (path.length > 1 ? path.slice(0, -1) : path).join('/'), streamKey, query };
 };
-};
 
 const isPlain = (part: string): boolean => COMPONENT.test(part) && part !== '.' && part !== '..';
 
