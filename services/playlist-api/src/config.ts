@@ -57,6 +57,10 @@ export const playlistApiConfigSchema = z.object({
     .min(0)
     .default(2000)
     .describe('Viewers that are held at once; more get 503.'),
+  validateResponses: z
+    .boolean()
+    .default(false)
+    .describe('Holds the answers of the REST API to its OpenAPI document too; for development.'),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

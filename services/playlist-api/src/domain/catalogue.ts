@@ -79,6 +79,19 @@ export class Catalogue {
     return this.#store.listStreamKeys(channel);
   }
 
+  /** Throws `PLAYLIST_API_STREAM_KEY_UNKNOWN`. */
+  async getStreamKey(channel: string, id: string): Promise<StoredStreamKey> {
+    const key = (await this.listStreamKeys(channel)).find((known) => known.id === id);
+    if (key === undefined) {
+      throw new ServiceError(
+        'NOT_FOUND',
+        'PLAYLIST_API_STREAM_KEY_UNKNOWN',
+        `Channel ${channel} has no stream key ${id}: list its keys to see their ids.`,
+      );
+    }
+    return key;
+  }
+
   /** Throws `PLAYLIST_API_STREAM_KEY_LIMIT` at `MAX_STREAM_KEYS`. */
   async createStreamKey(
     channel: string,
@@ -103,7 +116,7 @@ export class Catalogue {
    * Without an overlap the old one is revoked at once, and with it what it published.
    */
   async rotateStreamKey(channel: string, id: string, overlapSeconds: number): Promise<IssuedStreamKey> {
-    const old = await this.#requireKey(channel, id);
+    const old = await this.getStreamKey(channel, id);
     const issued = await this.#issue(channel, old);
     this.#keyChanged(issued.record, 'created');
     this.#keyChanged(old, 'rotated');
@@ -118,7 +131,7 @@ export class Catalogue {
 
   /** Throws `PLAYLIST_API_STREAM_KEY_UNKNOWN`. */
   async revokeStreamKey(channel: string, id: string): Promise<void> {
-    const key = await this.#requireKey(channel, id);
+    const key = await this.getStreamKey(channel, id);
     await this.#store.deleteStreamKey(channel, id);
     this.#keyChanged(key, 'revoked');
   }
@@ -198,18 +211,6 @@ export class Catalogue {
     };
     if (!(await this.#store.putStreamKey(record))) throw channelUnknown(channel);
     return { record, streamKey };
-  }
-
-  async #requireKey(channel: string, id: string): Promise<StoredStreamKey> {
-    const key = (await this.listStreamKeys(channel)).find((known) => known.id === id);
-    if (key === undefined) {
-      throw new ServiceError(
-        'NOT_FOUND',
-        'PLAYLIST_API_STREAM_KEY_UNKNOWN',
-        `Channel ${channel} has no stream key ${id}: list its keys to see their ids.`,
-      );
-    }
-    return key;
   }
 
   async #requireLadder({ ladder }: ChannelSettings): Promise<void> {

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { session } from '@millrace/contracts';
+import { compareRationals } from '@millrace/media';
 import { DEFAULT_LADDER_NAME, nameSchema, rungsSchema, toRungs } from './ladder.ts';
 import type { Ladder, RungSettings } from './ladder.ts';
-import { compareRationals, parseRational } from './rational.ts';
+import { parseRational } from './rational.ts';
 
 const AUDIO_BITRATE_BPS = 128_000;
 

@@ -1,4 +1,6 @@
 import { session } from '@millrace/contracts';
+import { marshalMultivariantPlaylist } from '@millrace/media';
+import type { HlsVariant } from '@millrace/media';
 
 /** The forms of a multivariant playlist: fMP4 with separate audio, or MPEG-TS with the audio inside. */
 export type MultivariantForm = 'fmp4' | 'ts';
@@ -12,10 +14,10 @@ const TS_OVERHEAD = 1.06;
 /**
  * Writes the multivariant playlist of a session: a function of what was fixed when it opened, so it never changes.
  *
- * M-1 (BANDWIDTH with audio), M-2 (CODECS of every format, RESOLUTION, FRAME-RATE), M-3, M-4. URLs are relative to
+ * M-1 (BANDWIDTH with audio), M-2 (CODECS of every format, RESOLUTION, FRAME-RATE), M-3. URLs are relative to
  * `/play/<channel>/`.
  */
-export function marshalMultivariant(
+export function multivariantPlaylist(
   sessionId: string,
   presentation: session.Presentation,
   form: MultivariantForm,
@@ -23,38 +25,47 @@ export function marshalMultivariant(
   const audio = presentation.renditions.find(({ kind }) => kind === session.TrackKind.AUDIO);
   const videos = presentation.renditions.filter(({ kind }) => kind === session.TrackKind.VIDEO);
   const playlist = form === 'ts' ? 'ts.m3u8' : 'index.m3u8';
-  const url = (id: string): string => `../../media/${sessionId}/${id}/${playlist}`;
+  const uriOf = (id: string): string => `../../media/${sessionId}/${id}/${playlist}`;
   const hasGroup = form === 'fmp4' && audio !== undefined && videos.length > 0;
-  const lines = ['#EXTM3U', '#EXT-X-INDEPENDENT-SEGMENTS'];
-  if (hasGroup) {
-    lines.push(
-      `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="${AUDIO_GROUP}",NAME="Audio",LANGUAGE="und",DEFAULT=YES,AUTOSELECT=YES,` +
-        `CHANNELS="${audio.channelCount}",URI="${url(audio.id)}"`,
-    );
-  }
-  for (const variant of videos.length > 0 ? videos : [audio].filter((rendition) => rendition !== undefined)) {
-    const parts =
-      variant.kind === session.TrackKind.VIDEO && audio !== undefined ? [variant, audio] : [variant];
-    const peak = parts.reduce((sum, rendition) => sum + rendition.bandwidthBps, 0);
-    const average = parts.reduce((sum, rendition) => sum + rendition.averageBandwidthBps, 0);
-    const attributes = [
-      `BANDWIDTH=${form === 'ts' ? tsRate(peak, presentation) : peak}`,
-      `AVERAGE-BANDWIDTH=${form === 'ts' ? tsRate(average, presentation) : average}`,
-      `CODECS="${[...new Set(parts.map(({ codec }) => codec))].join(',')}"`,
-    ];
-    if (variant.kind === session.TrackKind.VIDEO) {
-      attributes.push(`RESOLUTION=${variant.width}x${variant.height}`);
-      const rate = variant.frameRate;
-      if (rate !== undefined) attributes.push(`FRAME-RATE=${(rate.numerator / rate.denominator).toFixed(3)}`);
-      attributes.push('CLOSED-CAPTIONS=NONE');
-    }
-    if (hasGroup) attributes.push(`AUDIO="${AUDIO_GROUP}"`);
-    lines.push(`#EXT-X-STREAM-INF:${attributes.join(',')}`, url(variant.id));
-  }
-  return `${lines.join('\n')}\n`;
+  const audioOnly = audio === undefined ? [] : [audio];
+  return marshalMultivariantPlaylist({
+    audioRenditions: hasGroup
+      ? [
+          {
+            groupId: AUDIO_GROUP,
+            name: 'Audio',
+            language: 'und',
+            channelCount: audio.channelCount,
+            isDefault: true,
+            isAutoselect: true,
+            uri: uriOf(audio.id),
+            stableId: audio.id,
+          },
+        ]
+      : [],
+    variants: (videos.length > 0 ? videos : audioOnly).map((rendition): HlsVariant => {
+      const isVideo = rendition.kind === session.TrackKind.VIDEO;
+      const parts = isVideo ? [rendition, ...audioOnly] : [rendition];
+      const declared = (rate: (part: session.Rendition) => number): number => {
+        const bps = parts.reduce((sum, part) => sum + rate(part), 0);
+        return form === 'ts' ? inTransportStream(bps, presentation) : bps;
+      };
+      const { width, height, frameRate } = rendition;
+      return {
+        uri: uriOf(rendition.id),
+        bandwidthBps: declared(({ bandwidthBps }) => bandwidthBps),
+        averageBandwidthBps: declared(({ averageBandwidthBps }) => averageBandwidthBps),
+        codecs: [...new Set(parts.map(({ codec }) => codec))],
+        stableId: rendition.id,
+        ...(isVideo ? { resolution: { width, height } } : {}),
+        ...(isVideo && frameRate !== undefined ? { frameRate } : {}),
+        ...(hasGroup ? { audioGroupId: AUDIO_GROUP } : {}),
+      };
+    }),
+  });
 }
 
-function tsRate(bps: number, { segmentDurationSeconds: seg }: session.Presentation): number {
+function inTransportStream(bps: number, { segmentDurationSeconds: seg }: session.Presentation): number {
   const seconds = seg === undefined ? 1 : seg.numerator / seg.denominator;
   return Math.ceil(bps * TS_OVERHEAD + TS_PADDING_BITS / seconds);
 }

@@ -1,4 +1,5 @@
 import { session } from '@millrace/contracts';
+import { segmentStartTicks } from '@millrace/media';
 import type {
   MpdAdaptationSet,
   MpdInput,
@@ -7,7 +8,6 @@ import type {
   MpdSegmentTemplate,
   Ticks,
 } from '@millrace/media';
-import { gridTicks } from './grid-ticks.ts';
 import { lastListedK } from './session-view.ts';
 import type { SessionView, Span } from './session-view.ts';
 
@@ -19,6 +19,9 @@ const TIME_URL = '../../time';
 const VIDEO_SET_ID = 0;
 const AUDIO_SET_ID = 1;
 const DELAY_SEGMENTS = 3;
+/** What the grid functions take. */
+const MIN_TIMESCALE = 1000;
+const MAX_TIMESCALE = 192_000;
 
 /**
  * Makes the MPD of a playable session from its record and its rows; every replica that knows the same makes the same.
@@ -146,16 +149,15 @@ function template(
   const seg = segOf(presentation);
   const base = `../../media/${view.record.sessionId}/${rendition.id}`;
   const urls = { media: `${base}/$Number$.m4s`, initialization: `${base}/init-${span.period}.mp4` };
+  const grid = (k: number, timescale: number): number => segmentStartTicks(k, timescale, rationalOf(seg));
   if (form === 'number') {
-    // SEG in ticks must be whole; where the media's timescale cannot say it, SEG's own denominator can.
-    const isWhole = (seg.value * rendition.timescale) % seg.timescale === 0;
-    const timescale = isWhole ? rendition.timescale : seg.timescale;
+    const timescale = numberTimescale(rendition.timescale, seg);
     return {
       ...urls,
       timescale,
       startNumber: span.firstK,
-      presentationTimeOffset: gridTicks(span.firstK, seg, timescale),
-      addressing: { kind: 'duration', duration: gridTicks(1, seg, timescale) },
+      presentationTimeOffset: grid(span.firstK, timescale),
+      addressing: { kind: 'duration', duration: grid(1, timescale) },
     };
   }
   const rows = (view.rows.get(rendition.id) ?? []).filter(
@@ -165,7 +167,7 @@ function template(
     ...urls,
     timescale: rendition.timescale,
     startNumber: rows[0]?.k ?? span.firstK,
-    presentationTimeOffset: gridTicks(span.firstK, seg, rendition.timescale),
+    presentationTimeOffset: grid(span.firstK, rendition.timescale),
     addressing: {
       kind: 'timeline',
       segments: rows.map((row) => ({ t: row.baseMediaDecodeTime, d: row.durationTicks })),
@@ -212,4 +214,15 @@ function times({ value, timescale }: Ticks, factor: number): Ticks {
 /** The grid point of K: K × SEG. */
 function gridPoint(k: number, seg: Ticks): Ticks {
   return times(seg, k);
+}
+
+function rationalOf({ value, timescale }: Ticks): session.Rational {
+  return { numerator: value, denominator: timescale };
+}
+
+/** SEG has to be whole in ticks; where the media's timescale cannot say it, a multiple of SEG's denominator can. */
+function numberTimescale(mediaTimescale: number, seg: Ticks): number {
+  if ((seg.value * mediaTimescale) % seg.timescale === 0) return mediaTimescale;
+  const multiple = seg.timescale * Math.ceil(MIN_TIMESCALE / seg.timescale);
+  return multiple <= MAX_TIMESCALE ? multiple : mediaTimescale;
 }

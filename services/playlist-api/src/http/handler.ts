@@ -11,6 +11,9 @@ import type { PlaylistApiMetrics } from '../metrics.ts';
 import { publicReadOnly } from './cors.ts';
 import { playRoutes } from './play-routes.ts';
 import { problemOf, problemOfServiceError, sendProblem } from './problem.ts';
+import type { Problem } from './problem.ts';
+import { requestProblemOf } from './request-problem.ts';
+import { apiRoutes } from './api-routes.ts';
 
 /** A handler for `http.createServer`. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -50,6 +53,7 @@ export function createHandler(dependencies: HandlerDependencies): HttpHandler {
       maxHeldRequests: config.maxHeldRequests,
     }),
   );
+  app.use('/v1', apiRoutes(dependencies));
   app.use('/time', publicReadOnly, (_request, response) => {
     response.set('Cache-Control', 'no-store').type('text/plain').send(new Date(clock()).toISOString());
   });
@@ -69,16 +73,13 @@ export function createHandler(dependencies: HandlerDependencies): HttpHandler {
   return app;
 }
 
-function problemOfError(error: unknown, request: Request, logger: Logger): ReturnType<typeof problemOf> {
+function problemOfError(error: unknown, request: Request, logger: Logger): Problem {
   if (error instanceof ServiceError) return problemOfServiceError(error);
-  const status = (error as { readonly status?: unknown }).status;
-  if (typeof status === 'number' && status >= 400 && status < 500) {
-    return problemOf(
-      status,
-      'PLAYLIST_API_REQUEST_INVALID',
-      'The request is malformed: check its path, headers and body.',
-    );
-  }
-  logger.error({ err: error, method: request.method, path: request.path }, 'A request failed unexpectedly');
+  const problem = requestProblemOf(error);
+  if (problem !== undefined) return problem;
+  logger.error(
+    { err: error, method: request.method, path: request.path },
+    'A request failed: this is a fault here',
+  );
   return problemOf(500, 'PLAYLIST_API_INTERNAL', 'Something failed here: the log of playlist-api says what.');
 }

@@ -4,7 +4,7 @@ import type { Clock } from '@millrace/runtime';
 import { Router } from 'express';
 import type { Request, Response } from 'express';
 import type { ChannelRecords } from '../domain/channel-store.ts';
-import { marshalMultivariant } from '../domain/multivariant.ts';
+import { multivariantPlaylist } from '../domain/multivariant.ts';
 import { decidePlayback } from '../domain/playback.ts';
 import type { Playback } from '../domain/playback.ts';
 import { presentationMpd } from '../domain/presentation-mpd.ts';
@@ -28,11 +28,11 @@ interface PlayObject {
 const OBJECTS: ReadonlyMap<string, PlayObject> = new Map([
   [
     'index.m3u8',
-    { contentType: HLS, marshal: (view, p) => marshalMultivariant(view.record.sessionId, p, 'fmp4') },
+    { contentType: HLS, marshal: (view, p) => multivariantPlaylist(view.record.sessionId, p, 'fmp4') },
   ],
   [
     'ts.m3u8',
-    { contentType: HLS, marshal: (view, p) => marshalMultivariant(view.record.sessionId, p, 'ts') },
+    { contentType: HLS, marshal: (view, p) => multivariantPlaylist(view.record.sessionId, p, 'ts') },
   ],
   [
     'manifest.mpd',

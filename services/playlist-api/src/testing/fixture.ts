@@ -69,6 +69,8 @@ export interface Fixture {
   readonly log: readonly string[];
   /** Claims the channel and fixes the presentation; returns the session's id and token. */
   readonly openSession: (channel: string) => Promise<{ sessionId: string; token: number }>;
+  /** Resolves when the rows that were added are served. */
+  readonly untilPlayable: (channel: string) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -88,7 +90,7 @@ export async function createFixture(config: Record<string, unknown> = {}): Promi
   const bus = new MemoryEventBus({ logger });
   bus.subscribe((envelope) => void events.push(envelope));
   const api = await startPlaylistApi(
-    playlistApiConfigSchema.parse({ adminToken: ADMIN_TOKEN, holdMs: 0, ...config }),
+    playlistApiConfigSchema.parse({ adminToken: ADMIN_TOKEN, holdMs: 0, validateResponses: true, ...config }),
     {
       sessions,
       index,
@@ -100,9 +102,10 @@ export async function createFixture(config: Record<string, unknown> = {}): Promi
   );
   const server = createServer(api.handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     api,
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     clock,
     sessions,
     index,
@@ -131,6 +134,13 @@ export async function createFixture(config: Record<string, unknown> = {}): Promi
         },
       });
       return { sessionId: record.sessionId, token };
+    },
+    async untilPlayable(channel) {
+      for (;;) {
+        const response = await fetch(`${url}/v1/live`);
+        const live = (await response.json()) as { channels: { name: string; isPlayable: boolean }[] };
+        if (live.channels.some(({ name, isPlayable }) => name === channel && isPlayable)) return;
+      }
     },
     async stop() {
       server.closeAllConnections();
