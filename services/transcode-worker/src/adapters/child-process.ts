@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { kill } from 'node:process';
+import type { Readable, Writable } from 'node:stream';
+
+/** How a child process ended. */
+export interface ChildExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The end of what it wrote to standard error, at most `STDERR_TAIL_BYTES`. */
+  readonly stderrTail: string;
+}
+
+/** What is kept of standard error. */
+export const STDERR_TAIL_BYTES = 1024;
+/** How long a child that was asked to end may take before it is killed. */
+const KILL_AFTER_MS = 300;
+
+/**
+ * A child process in a process group of its own, with extra output pipes that are always drained.
+ *
+ * Its standard input ends with this process, whatever ends it, so that a child that reads it never outlives its parent.
+ */
+export class PipedChild {
+  readonly #child: ChildProcess;
+  readonly #stdin: Writable;
+  readonly #exited: Promise<ChildExit>;
+  #stderrTail = '';
+  #isGone = false;
+  #escalation: NodeJS.Timeout | undefined;
+
+  private constructor(
+    child: ChildProcess,
+    outputs: number,
+    onOutput: (index: number, chunk: Buffer) => void,
+  ) {
+    this.#child = child;
+    this.#stdin = child.stdin as Writable;
+    // A child that dies breaks its pipes; that it is gone is learnt from its exit.
+    this.#stdin.on('error', () => {});
+    (child.stderr as Readable)
+      .on('error', () => {})
+      .on('data', (chunk: Buffer) => {
+        this.#stderrTail = (this.#stderrTail + chunk.toString('utf8')).slice(-STDERR_TAIL_BYTES);
+      });
+    for (let index = 0; index < outputs; index += 1) {
+      const pipe = child.stdio[FIRST_EXTRA_DESCRIPTOR + index] as Readable;
+      pipe.on('error', () => {}).on('data', (chunk: Buffer) => onOutput(index, chunk));
+    }
+    this.#exited = new Promise((resolve) => {
+      let spawnError = '';
+      child.on('error', (error) => {
+        spawnError = error.message;
+        // Without a process there is no exit to wait for.
+        if (child.pid === undefined)
+          this.#finish(resolve, { code: null, signal: null, stderrTail: spawnError });
+      });
+      child.on('close', (code, signal) =>
+        this.#finish(resolve, { code, signal, stderrTail: this.#stderrTail }),
+      );
+    });
+  }
+
+  /** Starts a child; one that cannot be started is one that has exited, with the reason as its last words. */
+  static start(options: {
+    readonly path: string;
+    readonly arguments: readonly string[];
+    readonly outputs: number;
+    readonly onOutput: (index: number, chunk: Buffer) => void;
+  }): PipedChild {
+    const pipes = Array.from({ length: options.outputs }, () => 'pipe' as const);
+    const child = spawn(options.path, options.arguments, {
+      stdio: ['pipe', 'ignore', 'pipe', ...pipes],
+      // A group of its own: Ctrl-C in a terminal reaches the parent alone, which ends the child in order.
+      detached: true,
+    });
+    return new PipedChild(child, options.outputs, options.onOutput);
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Resolves when the process is gone and its pipes are read to the end. */
+  get exited(): Promise<ChildExit> {
+    return this.#exited;
+  }
+
+  /** Bytes that wait to be read by the child. */
+  get queuedBytes(): number {
+    return this.#stdin.writableLength;
+  }
+
+  /** Queues chunks as one write. */
+  write(chunks: readonly Uint8Array[]): void {
+    if (this.#isGone || !this.#stdin.writable) return;
+    this.#stdin.cork();
+    for (const chunk of chunks) this.#stdin.write(chunk);
+    this.#stdin.uncork();
+  }
+
+  /** Resolves when the queue is empty, or the child is gone. */
+  async drained(): Promise<void> {
+    if (this.#isGone || !this.#stdin.writableNeedDrain) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#stdin.off('drain', done).off('close', done);
+        resolve();
+      };
+      this.#stdin.on('drain', done).on('close', done);
+    });
+  }
+
+  /** Ends standard input: the child finishes what it has and exits. */
+  end(): void {
+    this.#stdin.end();
+  }
+
+  /** Asks the child to end, and kills it when it does not. */
+  terminate(): void {
+    this.#signal('SIGTERM');
+    this.#escalation ??= setTimeout(() => this.kill(), KILL_AFTER_MS);
+  }
+
+  /** Kills the process group at once; works on a stopped process too. */
+  kill(): void {
+    this.#signal('SIGKILL');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (pid === undefined || this.#isGone) return;
+    try {
+      kill(-pid, signal);
+    } catch {
+      // Gone between the check and the call, or not yet a group leader: the process itself is the group then.
+      this.#child.kill(signal);
+    }
+  }
+
+  #finish(resolve: (exit: ChildExit) => void, exit: ChildExit): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    clearTimeout(this.#escalation);
+    this.#stdin.destroy();
+    resolve(exit);
+  }
+}
+
+const FIRST_EXTRA_DESCRIPTOR = 3;

@@ -1,0 +1,59 @@
+import type {
+  Clock,
+  EventEmitter,
+  LeaseStore,
+  Logger,
+  MediaRelay,
+  RenditionSink,
+  SessionStore,
+} from '@millrace/runtime';
+import type { Registry } from 'prom-client';
+import { createFfmpegTranscoder } from './adapters/ffmpeg-transcoder.ts';
+import { checkFfmpeg } from './adapters/ffmpeg-check.ts';
+import type { WorkerConfig } from './config.ts';
+import { SessionClaimer } from './domain/session-claimer.ts';
+import { createWorkerMetrics } from './metrics.ts';
+
+export { checkFfmpeg } from './adapters/ffmpeg-check.ts';
+export { workerConfigSchema } from './config.ts';
+export type { WorkerConfig } from './config.ts';
+
+/** What the worker is built on. */
+export interface WorkerDependencies {
+  readonly sessions: Pick<SessionStore, 'watch'>;
+  readonly leases: LeaseStore;
+  readonly relay: MediaRelay;
+  readonly sink: RenditionSink;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly events: EventEmitter;
+}
+
+/** A worker that runs. */
+export interface RunningWorker {
+  /** Ends all sessions' work and their ffmpeg processes; what was published stays. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Starts a worker: it takes free sessions and transcodes them until it is stopped.
+ *
+ * Throws `ServiceError` when ffmpeg is missing or cannot do what is needed.
+ */
+export async function startTranscodeWorker(
+  config: WorkerConfig,
+  dependencies: WorkerDependencies,
+): Promise<RunningWorker> {
+  const { logger, registry } = dependencies;
+  const version = await checkFfmpeg(config.ffmpeg.path);
+  logger.info({ version, path: config.ffmpeg.path }, 'ffmpeg has everything that is needed');
+  const claimer = new SessionClaimer({
+    ...dependencies,
+    config,
+    metrics: createWorkerMetrics(registry),
+    startTranscoder: createFfmpegTranscoder(config.ffmpeg.path),
+  });
+  claimer.start();
+  return { stop: (deadlineMs) => claimer.stop(deadlineMs) };
+}

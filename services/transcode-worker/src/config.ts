@@ -1,0 +1,73 @@
+import { z } from 'zod';
+
+/** Settings of the transcode worker. */
+export const workerConfigSchema = z.object({
+  instance: z.string().min(1).default('worker-1').describe('Name of this worker in leases, events and logs.'),
+  maxSessions: z
+    .number()
+    .int()
+    .positive()
+    .max(1000)
+    .default(16)
+    .describe('Sessions that this worker takes at most; one session is one ffmpeg.'),
+  ffmpeg: z
+    .object({
+      path: z.string().min(1).default('ffmpeg').describe('The ffmpeg to run: 5.1 or newer, with libx264.'),
+      encoderThreads: z
+        .number()
+        .int()
+        .positive()
+        .max(64)
+        .default(4)
+        .describe('Threads of each x264; ffmpeg 5.1 encodes its rungs in turn, so fewer make it slower.'),
+      maxQueuedBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(16 * 1024 * 1024)
+        .describe(
+          'Input that may wait for a slow ffmpeg; beyond it the worker stops reading from the ring of ingest.',
+        ),
+    })
+    .prefault({}),
+  watchdog: z
+    .object({
+      stallMs: z
+        .number()
+        .int()
+        .positive()
+        .default(1000)
+        .describe(
+          'Silence of an output, in ms, while its input waits, after which ffmpeg is killed and started again.',
+        ),
+      startMs: z
+        .number()
+        .int()
+        .positive()
+        .default(5000)
+        .describe('The same for the first output of a run, in ms.'),
+    })
+    .prefault({}),
+  lateness: z
+    .object({
+      shedAboveSegments: z
+        .number()
+        .positive()
+        .default(1)
+        .describe('Output later than this many segment durations takes out the rung with the largest frame.'),
+      restoreBelowSegments: z
+        .number()
+        .positive()
+        .default(0.2)
+        .describe('Output that stays below this many segment durations brings a rung back.'),
+      restoreAfterSeconds: z
+        .number()
+        .positive()
+        .default(30)
+        .describe('How long it has to stay below, in seconds; doubled by each return that fails.'),
+    })
+    .prefault({}),
+});
+
+/** Settings of the transcode worker. */
+export type WorkerConfig = z.infer<typeof workerConfigSchema>;

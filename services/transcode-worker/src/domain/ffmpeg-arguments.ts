@@ -1,0 +1,203 @@
+import { session } from '@millrace/contracts';
+import { renditionFilters, timingFilters } from './video-filters.ts';
+import type { ColourTags } from './video-filters.ts';
+
+/** An encoded video rendition of one ffmpeg run. */
+export interface EncodedVideo {
+  readonly rendition: session.Rendition;
+  /** Constant frame rate; unset keeps the source's frame times. */
+  readonly frameRate: session.Rational | undefined;
+  /** Frames before this decode time are dropped, in 90 kHz ticks. */
+  readonly trimTicks: number;
+  /** Decode time of the first frame that comes out, in 90 kHz ticks. */
+  readonly firstTicks: number;
+}
+
+/** The encoded audio rendition of one ffmpeg run. */
+export interface EncodedAudio {
+  readonly rendition: session.Rendition;
+  /** First sample that the encoder gets, in samples since the epoch of media time; a multiple of 1024. */
+  readonly firstSample: number;
+}
+
+/** Everything one ffmpeg run is made of. */
+export interface TranscodePlan {
+  readonly preset: session.Preset;
+  readonly segmentDuration: session.Rational;
+  readonly periodStartTicks: number;
+  readonly videoTrack: session.Track | undefined;
+  readonly colour: ColourTags;
+  readonly video: readonly EncodedVideo[];
+  readonly audio: EncodedAudio | undefined;
+  /** Threads of each x264. */
+  readonly encoderThreads: number;
+}
+
+/** The first output pipe; output i of `outputRenditions` is on descriptor `FIRST_OUTPUT_DESCRIPTOR + i`. */
+export const FIRST_OUTPUT_DESCRIPTOR = 3;
+
+/** Pictures that `quality` looks ahead. */
+export const QUALITY_LOOKAHEAD_FRAMES = 20;
+/** B-frames in a row under `quality`. */
+export const QUALITY_B_FRAMES = 2;
+
+const EPSILON_TICKS = 45n;
+const X264_PROFILES: Readonly<Record<string, string>> = { '42': 'baseline', '4d': 'main', '64': 'high' };
+
+/** Rendition ids in the order of the output pipes. */
+export function outputRenditions(plan: TranscodePlan): readonly session.Rendition[] {
+  return [
+    ...plan.video.map(({ rendition }) => rendition),
+    ...(plan.audio === undefined ? [] : [plan.audio.rendition]),
+  ];
+}
+
+/**
+ * Builds the arguments of the one ffmpeg of a session and period: NUT on stdin, decoded once, one pipe of single-frame CMAF
+ * fragments for each rendition.
+ *
+ * Video is stream 0 of the input when there is any, audio the stream after it.
+ */
+export function ffmpegArguments(plan: TranscodePlan): readonly string[] {
+  const audioStream = plan.videoTrack === undefined ? 0 : 1;
+  const outputs = outputRenditions(plan);
+  return [
+    ...['-hide_banner', '-loglevel', 'warning', '-nostdin', '-copyts'],
+    // One decoder thread: each further one delays every picture by a frame.
+    ...['-f', 'nut', '-probesize', '32', '-analyzeduration', '0', '-threads', '1', '-i', 'pipe:0'],
+    ...['-filter_complex', filterGraph(plan, audioStream)],
+    ...plan.video.flatMap((video, index) => [
+      ...['-map', `[v${index}]`],
+      ...videoEncoder(plan, video),
+      ...fragmentOutput(outputs, video.rendition),
+    ]),
+    ...(plan.audio === undefined
+      ? []
+      : [
+          ...['-map', '[a]', '-c:a', 'aac', '-profile:a', 'aac_low'],
+          ...['-b:a', String(plan.audio.rendition.targetBps)],
+          ...fragmentOutput(outputs, plan.audio.rendition),
+        ]),
+  ];
+}
+
+function filterGraph(plan: TranscodePlan, audioStream: number): string {
+  return [...videoChains(plan), ...audioChains(plan, audioStream)].join(';');
+}
+
+function videoChains(plan: TranscodePlan): readonly string[] {
+  const { videoTrack } = plan;
+  if (videoTrack === undefined) return [];
+  const decoded = { track: videoTrack, periodStartTicks: plan.periodStartTicks };
+  const groups = groupByRate(plan.video);
+  const names = groups.map((_, group) => (groups.length === 1 ? '[0:v]' : `[d${group}]`));
+  return [
+    ...(groups.length > 1 ? [`[0:v]split=${groups.length}${names.join('')}`] : []),
+    ...groups.map((indexes, group) => {
+      const filters = [...timingFilters(decoded, plan.video[indexes[0] ?? 0]?.frameRate)];
+      if (indexes.length > 1) filters.push(`split=${indexes.length}`);
+      return `${names[group]}${filters.join(',')}${indexes.map((index) => `[s${index}]`).join('')}`;
+    }),
+    ...plan.video.map((video, index) => {
+      const filters = renditionFilters({
+        track: videoTrack,
+        frame: video.rendition,
+        firstTicks: video.trimTicks,
+        colour: plan.colour,
+      });
+      return `[s${index}]${filters.join(',')}[v${index}]`;
+    }),
+  ];
+}
+
+function audioChains(plan: TranscodePlan, audioStream: number): readonly string[] {
+  if (plan.audio === undefined) return [];
+  const { rendition, firstSample } = plan.audio;
+  const layout = rendition.channelCount === 1 ? 'mono' : 'stereo';
+  return [
+    `[0:${audioStream}]aresample=${rendition.sampleRate}:async=1:min_hard_comp=0.01:first_pts=${firstSample},` +
+      `aformat=sample_fmts=fltp:sample_rates=${rendition.sampleRate}:channel_layouts=${layout}[a]`,
+  ];
+}
+
+/** Indexes of the renditions that share a frame rate, so that each rate is made once. */
+function groupByRate(video: readonly EncodedVideo[]): readonly (readonly number[])[] {
+  const groups = new Map<string, number[]>();
+  video.forEach(({ frameRate }, index) => {
+    const key = frameRate === undefined ? 'variable' : `${frameRate.numerator}/${frameRate.denominator}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [index]);
+    else group.push(index);
+  });
+  return [...groups.values()];
+}
+
+function videoEncoder(plan: TranscodePlan, video: EncodedVideo): readonly string[] {
+  const { rendition } = video;
+  const rate = video.frameRate ?? { numerator: 30, denominator: 1 };
+  const isQuality = plan.preset === session.Preset.QUALITY;
+  return [
+    ...['-c:v', 'libx264', '-preset', 'veryfast'],
+    ...(isQuality
+      ? [
+          '-bf',
+          String(QUALITY_B_FRAMES),
+          '-b_strategy',
+          '1',
+          '-rc-lookahead',
+          String(QUALITY_LOOKAHEAD_FRAMES),
+        ]
+      : ['-tune', 'zerolatency', '-bf', '0']),
+    ...['-threads', String(plan.encoderThreads)],
+    // IDRs come from the grid alone.
+    ...['-g', '100000', '-keyint_min', '1', '-sc_threshold', '0', '-forced-idr', '1'],
+    ...['-force_key_frames', gridKeyFrames(video.firstTicks, plan.segmentDuration)],
+    ...profileAndLevel(rendition.codec),
+    ...[
+      '-x264-params',
+      `fps=${rate.numerator}/${rate.denominator}${isQuality ? ':b-pyramid=none:open-gop=0' : ''}`,
+    ],
+    ...['-b:v', String(rendition.targetBps), '-maxrate', String(rendition.targetBps)],
+    // One second of buffer: what the declared BANDWIDTH is computed from.
+    ...['-bufsize', String(rendition.targetBps)],
+    ...['-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
+  ];
+}
+
+/**
+ * An expression that forces an IDR on the first frame and on the first frame of every segment.
+ *
+ * In it `t` counts from the first frame that the encoder gets, also under `-copyts`; the offset puts it back on the grid.
+ */
+function gridKeyFrames(firstTicks: number, segment: session.Rational): string {
+  const denominator = BigInt(segment.denominator);
+  const segmentTicks = 90_000n * BigInt(segment.numerator);
+  const offset = ((BigInt(firstTicks) + EPSILON_TICKS) * denominator) % segmentTicks;
+  const offsetSeconds = (Number(offset) / (90_000 * segment.denominator)).toFixed(9);
+  const seconds = `(${segment.numerator}/${segment.denominator})`;
+  return `expr:if(isnan(prev_forced_t),1,gt(floor((t+${offsetSeconds})/${seconds}),floor((prev_forced_t+${offsetSeconds})/${seconds})))`;
+}
+
+/** `avc1.64001f` is High at level 3.1: the encoder has to write exactly what the playlists say. */
+function profileAndLevel(codec: string): readonly string[] {
+  const match = /^avc1\.(42|4d|64)[0-9a-f]{2}([0-9a-f]{2})$/i.exec(codec);
+  const profile = X264_PROFILES[(match?.[1] ?? '').toLowerCase()];
+  if (profile === undefined) throw new RangeError(`${codec}: not a codec string that the ladder can encode`);
+  const level = parseInt(match?.[2] ?? '', 16);
+  return ['-profile:v', profile, '-level', `${Math.floor(level / 10)}.${level % 10}`];
+}
+
+function fragmentOutput(
+  outputs: readonly session.Rendition[],
+  rendition: session.Rendition,
+): readonly string[] {
+  return [
+    ...['-flags', '+bitexact', '-fflags', '+bitexact', '-map_metadata', '-1'],
+    ...['-avoid_negative_ts', 'disabled', '-flush_packets', '1', '-max_muxing_queue_size', '4096'],
+    // Without frag_discont the absolute time is lost, without skip_trailer an index grows for ever.
+    ...['-movflags', '+cmaf+frag_every_frame+frag_discont+skip_trailer'],
+    ...['-use_editlist', '0', '-write_tmcd', '0', '-write_btrt', '0'],
+    ...(rendition.kind === session.TrackKind.VIDEO ? ['-video_track_timescale', '90000'] : []),
+    ...['-f', 'mp4', `pipe:${FIRST_OUTPUT_DESCRIPTOR + outputs.indexOf(rendition)}`],
+  ];
+}

@@ -1,0 +1,105 @@
+/** An encoded video rung that may be taken out. */
+export interface SheddableRung {
+  readonly renditionId: string;
+  /** Pixels of its frame. */
+  readonly area: number;
+}
+
+/** What to do about the ladder. */
+export interface SheddingDecision {
+  readonly renditionId: string;
+  readonly isShed: boolean;
+}
+
+/** When a rung goes and when it comes back, all in ms. */
+export interface SheddingThresholds {
+  /** Output later than this takes a rung out: one SEG. */
+  readonly shedAboveMs: number;
+  /** Output that stays below this brings one back: 0.2 SEG. */
+  readonly restoreBelowMs: number;
+  /** How long it has to stay below: 30 s; doubled by each return that fails. */
+  readonly restoreAfterMs: number;
+  /** How long a change is given before the next rung goes. */
+  readonly settleMs: number;
+}
+
+const MAX_DOUBLINGS = 6;
+
+/**
+ * Decides which rungs are encoded while the encoder is slower than real time.
+ *
+ * The rung with the largest frame goes first and comes back last; the one with the smallest frame is never taken out.
+ */
+export class LadderShedding {
+  readonly #thresholds: SheddingThresholds;
+  /** Largest first, without the smallest. */
+  readonly #candidates: readonly SheddableRung[];
+  readonly #shed: string[] = [];
+  readonly #failedReturns = new Map<string, number>();
+  #changedAtMs = Number.NEGATIVE_INFINITY;
+  #lateAtChangeMs = 0;
+  #lowSinceMs: number | undefined;
+  #returned: { readonly renditionId: string; readonly atMs: number } | undefined;
+
+  constructor(rungs: readonly SheddableRung[], thresholds: SheddingThresholds) {
+    this.#thresholds = thresholds;
+    this.#candidates = [...rungs].sort((a, b) => b.area - a.area).slice(0, -1);
+  }
+
+  /** Renditions that are out. */
+  get shed(): readonly string[] {
+    return this.#shed;
+  }
+
+  /** Judges how late the output is; at most one change per call, which has then taken effect here. */
+  observe(nowMs: number, lateMs: number): SheddingDecision | undefined {
+    this.#forgive(nowMs);
+    if (lateMs > this.#thresholds.shedAboveMs) return this.#shedNext(nowMs, lateMs);
+    if (lateMs >= this.#thresholds.restoreBelowMs) {
+      this.#lowSinceMs = undefined;
+      return undefined;
+    }
+    this.#lowSinceMs ??= nowMs;
+    return this.#restoreLast(nowMs, this.#lowSinceMs);
+  }
+
+  #shedNext(nowMs: number, lateMs: number): SheddingDecision | undefined {
+    this.#lowSinceMs = undefined;
+    if (nowMs - this.#changedAtMs < this.#thresholds.settleMs) return undefined;
+    const isCatchingUp = this.#shed.length > 0 && lateMs < this.#lateAtChangeMs;
+    this.#changedAtMs = nowMs;
+    this.#lateAtChangeMs = lateMs;
+    const rung = this.#candidates[this.#shed.length];
+    if (isCatchingUp || rung === undefined) return undefined;
+    this.#shed.push(rung.renditionId);
+    if (this.#returned?.renditionId === rung.renditionId) {
+      const failed = this.#failedReturns.get(rung.renditionId) ?? 0;
+      this.#failedReturns.set(rung.renditionId, Math.min(failed + 1, MAX_DOUBLINGS));
+      this.#returned = undefined;
+    }
+    return { renditionId: rung.renditionId, isShed: true };
+  }
+
+  #restoreLast(nowMs: number, lowSinceMs: number): SheddingDecision | undefined {
+    const renditionId = this.#shed.at(-1);
+    if (renditionId === undefined || nowMs - lowSinceMs < this.#waitFor(renditionId)) return undefined;
+    this.#shed.pop();
+    this.#returned = { renditionId, atMs: nowMs };
+    this.#changedAtMs = nowMs;
+    this.#lateAtChangeMs = 0;
+    this.#lowSinceMs = undefined;
+    return { renditionId, isShed: false };
+  }
+
+  /** A rung that stayed as long as it had to wait has returned for good. */
+  #forgive(nowMs: number): void {
+    const returned = this.#returned;
+    if (returned === undefined || nowMs - returned.atMs < this.#waitFor(returned.renditionId)) return;
+    this.#failedReturns.delete(returned.renditionId);
+    this.#returned = undefined;
+  }
+
+  #waitFor(renditionId: string): number {
+    return this.#thresholds.restoreAfterMs * 2 ** (this.#failedReturns.get(renditionId) ?? 0);
+  }
+}

@@ -1,0 +1,295 @@
+import { relay, session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
+import type { InitTrack } from '@millrace/media';
+import { AttemptLanes } from './attempt-lanes.ts';
+import type { LaneListener } from './attempt-lanes.ts';
+import { planAttempt, trackOf } from './attempt-plan.ts';
+import type { AttemptPlan } from './attempt-plan.ts';
+import { encoderLatencySeconds } from './encoder-latency.ts';
+import type { SheddingDecision } from './ladder-shedding.ts';
+import type { MediaSample } from './media-sample.ts';
+import { OutputWatchdog } from './output-watchdog.ts';
+import type { SessionContext } from './session-context.ts';
+import type { Transcoder, TranscoderListener } from './transcoder.ts';
+import { colourOf } from './video-colour.ts';
+
+/** How an attempt at a period ended. */
+export type AttemptOutcome =
+  /** All media up to the end of the subscription came out. */
+  | { readonly kind: 'ended'; readonly reason: relay.EndReason }
+  /** The transcoder is to be started again where its output ends. */
+  | { readonly kind: 'failed'; readonly reason: 'exit' | 'stalled' | 'assertion'; readonly detail: string }
+  /** The set of encoded rungs changes. */
+  | { readonly kind: 'changed'; readonly decision: SheddingDecision; readonly lateMs: number }
+  /** The init segment is not the one that was fixed for the period. */
+  | { readonly kind: 'init-differs'; readonly renditionId: string }
+  /** The subscription failed. */
+  | { readonly kind: 'relay-failed'; readonly error: unknown }
+  | { readonly kind: 'aborted' };
+
+/** What an attempt is told and whom it tells. */
+export interface AttemptOptions {
+  readonly ordinal: number;
+  /** Where the subscription begins; unset at the period's start. */
+  readonly fromTicks: number | undefined;
+  /** The period as ingest has it; answers the first part of each rendition to make. */
+  readonly begin: (period: session.Period) => ReadonlyMap<string, sink.Position>;
+  /** Judges how late the output is. */
+  readonly observeLateness: (lateMs: number) => SheddingDecision | undefined;
+  /** Called with the decode time of every access unit that was read. */
+  readonly onInput: (dts: number, timescale: number) => void;
+  /** A part with media was published. */
+  readonly onProgress: () => void;
+  readonly onBoundaryMissed: (renditionId: string, k: number) => void;
+  /** How many times longer than usual outputs may be silent. */
+  readonly patience: number;
+}
+
+const TICK_MS = 100;
+
+/**
+ * One attempt at a period: one subscription, at most one ffmpeg, parts to the packager; until the period ends or something
+ * calls for another attempt.
+ *
+ * Owns the subscription, the ffmpeg and a timer, and has ended all three when `run` returns.
+ */
+export class PeriodAttempt implements TranscoderListener, LaneListener {
+  readonly #context: SessionContext;
+  readonly #options: AttemptOptions;
+  readonly #abort = new AbortController();
+  readonly #outcome = Promise.withResolvers<AttemptOutcome>();
+  #isOver = false;
+  #period: session.Period | undefined;
+  #positions: ReadonlyMap<string, sink.Position> = new Map();
+  /** Access units that were read before the plan was known. */
+  #unplanned: relay.Fragment[] = [];
+  #unplannedBytes = 0;
+  #lanes: AttemptLanes | undefined;
+  #encodedTrackIds: ReadonlySet<number> = new Set();
+  #trackById = new Map<number, session.Track>();
+  #transcoder: Transcoder | undefined;
+  #outputTimescales: readonly number[] = [];
+  #watchdog: OutputWatchdog | undefined;
+  #isInputOver = false;
+  #lastActivityMs = 0;
+  #pendingChange: { readonly decision: SheddingDecision; readonly lateMs: number } | undefined;
+
+  constructor(context: SessionContext, options: AttemptOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /** Runs until the attempt is over. */
+  async run(signal: AbortSignal): Promise<AttemptOutcome> {
+    const onAbort = (): void => this.#finish({ kind: 'aborted' });
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    const timer = setInterval(() => this.#tick(), TICK_MS);
+    const reading = this.#read().catch((error: unknown) => this.#finish({ kind: 'relay-failed', error }));
+    try {
+      return await this.#outcome.promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      clearInterval(timer);
+      this.#transcoder?.kill();
+      await Promise.all([reading, this.#transcoder?.exited]);
+    }
+  }
+
+  onHeader(output: number, header: InitTrack): void {
+    this.#lanes?.onHeader(output, header);
+  }
+
+  onSample(output: number, sample: MediaSample): void {
+    if (this.#isOver) return;
+    const nowMs = this.#context.clock();
+    this.#lastActivityMs = nowMs;
+    this.#watchdog?.noteOutput(nowMs, output, sample.dts / (this.#outputTimescales[output] ?? 1));
+    this.#lanes?.onSample(output, sample);
+  }
+
+  onInvalidOutput(detail: string): void {
+    this.#finish({ kind: 'failed', reason: 'assertion', detail });
+  }
+
+  onPart(renditionId: string): void {
+    this.#options.onProgress();
+    if (this.#pendingChange?.decision.renditionId === renditionId) this.#changeAtBoundary();
+  }
+
+  onBoundaryMissed(renditionId: string, k: number): void {
+    this.#options.onBoundaryMissed(renditionId, k);
+  }
+
+  onInitDiffers(renditionId: string): void {
+    this.#finish({ kind: 'init-differs', renditionId });
+  }
+
+  async #read(): Promise<void> {
+    const { ordinal, fromTicks } = this.#options;
+    const request = {
+      sessionId: this.#context.sessionId,
+      period: ordinal,
+      ...(fromTicks === undefined ? {} : { fromTicks }),
+    };
+    for await (const { payload } of this.#context.relay.subscribe(request, this.#abort.signal)) {
+      if (this.#isOver || payload === undefined) continue;
+      switch (payload.$case) {
+        case 'period':
+          this.#begin(payload.value);
+          break;
+        case 'wallClock':
+          this.#context.rows.author.setUtcOffset(payload.value.k, payload.value.utcOffsetUs);
+          break;
+        case 'fragments':
+          await this.#take(payload.value.fragments);
+          break;
+        case 'end':
+          await this.#end(payload.value.reason);
+          return;
+      }
+    }
+    this.#finish({ kind: 'relay-failed', error: new Error('the subscription ended without an end message') });
+  }
+
+  #begin(period: session.Period): void {
+    this.#period = period;
+    this.#positions = this.#options.begin(period);
+    for (const track of period.tracks) this.#trackById.set(track.trackId, track);
+    this.#startWhenPlanned();
+  }
+
+  async #take(fragments: readonly relay.Fragment[]): Promise<void> {
+    const lanes = this.#lanes;
+    if (lanes === undefined) {
+      this.#keepUnplanned(fragments);
+      this.#startWhenPlanned();
+      return;
+    }
+    const nowMs = this.#context.clock();
+    for (const fragment of fragments) {
+      const track = this.#trackById.get(fragment.trackId);
+      if (track === undefined) continue;
+      const seconds = fragment.dts / track.timescale;
+      this.#options.onInput(fragment.dts, track.timescale);
+      this.#watchdog?.noteInput(nowMs, track.kind, seconds);
+      lanes.onFragment(fragment);
+    }
+    const transcoder = this.#transcoder;
+    if (transcoder === undefined) return;
+    transcoder.write(fragments.filter(({ trackId }) => this.#encodedTrackIds.has(trackId)));
+    // The ring of ingest holds what is not read yet: a slow ffmpeg costs no more memory than this.
+    if (transcoder.queuedBytes > this.#context.config.ffmpeg.maxQueuedBytes)
+      await Promise.race([transcoder.drained(), this.#outcome.promise]);
+  }
+
+  #keepUnplanned(fragments: readonly relay.Fragment[]): void {
+    for (const fragment of fragments) {
+      this.#unplanned.push(fragment);
+      this.#unplannedBytes += fragment.data.length;
+    }
+    if (this.#unplannedBytes > this.#context.config.ffmpeg.maxQueuedBytes)
+      this.#finish({ kind: 'failed', reason: 'assertion', detail: 'no picture at the resume point' });
+  }
+
+  #startWhenPlanned(): void {
+    const period = this.#period;
+    if (period === undefined || this.#isOver) return;
+    const { presentation, grid, rows, config } = this.#context;
+    const videoTrack = trackOf(period, session.TrackKind.VIDEO);
+    const plan = planAttempt({
+      presentation,
+      period,
+      grid,
+      positions: this.#positions,
+      encoderThreads: config.ffmpeg.encoderThreads,
+      colour: videoTrack === undefined ? NO_COLOUR : colourOf(videoTrack),
+      fragments: this.#unplanned,
+    });
+    if (plan === undefined) return;
+    this.#lanes = new AttemptLanes({ plan, presentation, period, grid, rows, listener: this });
+    this.#lanes.begin();
+    if (plan.transcode !== undefined) this.#startTranscoder(plan, plan.transcode, period);
+    const unplanned = this.#unplanned;
+    this.#unplanned = [];
+    // What was kept is less than the queue's bound, so there is nothing to wait for.
+    void this.#take(unplanned);
+  }
+
+  #startTranscoder(
+    plan: AttemptPlan,
+    transcode: NonNullable<AttemptPlan['transcode']>,
+    period: session.Period,
+  ): void {
+    const { config, grid, clock, startTranscoder } = this.#context;
+    const audioTrack = transcode.audio === undefined ? undefined : trackOf(period, session.TrackKind.AUDIO);
+    const tracks = [transcode.videoTrack, audioTrack].filter((track) => track !== undefined);
+    this.#encodedTrackIds = new Set(tracks.map(({ trackId }) => trackId));
+    this.#outputTimescales = plan.encoded.map(({ rendition }) => rendition.timescale);
+    this.#watchdog = new OutputWatchdog(
+      plan.encoded.map(({ rendition, first }) => ({
+        kind: rendition.kind,
+        startSeconds: grid.startTicksOf(first, rendition.timescale) / rendition.timescale,
+      })),
+      {
+        stallMs: config.watchdog.stallMs * this.#options.patience,
+        startMs: config.watchdog.startMs * this.#options.patience,
+        latencySeconds: encoderLatencySeconds(transcode),
+      },
+    );
+    this.#lastActivityMs = clock();
+    const transcoder = startTranscoder(transcode, audioTrack, this);
+    this.#transcoder = transcoder;
+    void transcoder.exited.then(({ isClean, detail }) => {
+      if (!isClean || !this.#isInputOver) this.#finish({ kind: 'failed', reason: 'exit', detail });
+    });
+  }
+
+  async #end(reason: relay.EndReason): Promise<void> {
+    this.#isInputOver = true;
+    this.#lastActivityMs = this.#context.clock();
+    if (reason !== relay.EndReason.LAGGED) {
+      this.#transcoder?.end();
+      await Promise.race([this.#transcoder?.exited, this.#outcome.promise]);
+      if (this.#isOver) return;
+      this.#lanes?.flush();
+    }
+    this.#finish({ kind: 'ended', reason });
+  }
+
+  #tick(): void {
+    const watchdog = this.#watchdog;
+    if (watchdog === undefined || this.#isOver) return;
+    const nowMs = this.#context.clock();
+    const isFlushStalled =
+      this.#isInputOver &&
+      nowMs - this.#lastActivityMs > this.#context.config.watchdog.startMs * this.#options.patience;
+    if (isFlushStalled || watchdog.isStalled(nowMs)) {
+      this.#finish({ kind: 'failed', reason: 'stalled', detail: 'no output while input waits' });
+      return;
+    }
+    const { lateMs } = watchdog;
+    const decision = this.#options.observeLateness(lateMs);
+    if (decision === undefined) return;
+    this.#pendingChange = { decision, lateMs };
+    this.#changeAtBoundary();
+  }
+
+  /** A rung goes with a segment's end: what is begun is finished first. One that comes back is planned for a boundary. */
+  #changeAtBoundary(): void {
+    const change = this.#pendingChange;
+    if (change === undefined) return;
+    const { renditionId, isShed } = change.decision;
+    if (isShed && this.#context.rows.author.next(renditionId).part !== 0) return;
+    this.#finish({ kind: 'changed', ...change });
+  }
+
+  #finish(outcome: AttemptOutcome): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#outcome.resolve(outcome);
+    this.#abort.abort();
+  }
+}
+
+const NO_COLOUR = { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709' };

@@ -1,0 +1,103 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { session } from '@millrace/contracts';
+import type { SessionStore } from '@millrace/runtime';
+import { SessionRunner } from './session-runner.ts';
+import type { SessionRunnerDependencies } from './session-runner.ts';
+
+/** The net under what the store tells: free sessions are looked for this often. */
+const POLL_MS = 1000;
+/** A worker that is nearly full leaves a free session to others for this long. */
+const MAX_HESITATION_MS = 30;
+const WATCH_BACKOFF_MS = 250;
+
+/** What the claimer works with. */
+export interface SessionClaimerDependencies extends SessionRunnerDependencies {
+  readonly sessions: Pick<SessionStore, 'watch'>;
+}
+
+/** Watches the live sessions, and works for those that it gets the lease of, within its capacity. */
+export class SessionClaimer {
+  readonly #dependencies: SessionClaimerDependencies;
+  readonly #records = new Map<string, session.SessionRecord>();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #abort = new AbortController();
+  #watching: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(dependencies: SessionClaimerDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  start(): void {
+    this.#watching = this.#watch();
+    this.#timer = setInterval(() => this.#claimAll(), POLL_MS);
+  }
+
+  /** Stops all work; returns when every ffmpeg is gone or the deadline is over. */
+  async stop(deadlineMs: number): Promise<void> {
+    clearInterval(this.#timer);
+    this.#abort.abort();
+    const deadline = new AbortController();
+    const stopped = Promise.all([this.#watching, ...this.#running.values()]);
+    await Promise.race([stopped, delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => {})]);
+    deadline.abort();
+  }
+
+  async #watch(): Promise<void> {
+    const { sessions, logger } = this.#dependencies;
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      try {
+        for await (const record of sessions.watch(signal)) this.#note(record);
+      } catch (error) {
+        logger.warn({ err: error }, 'The sessions cannot be watched; trying again, live ones go on');
+        await delay(WATCH_BACKOFF_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  #note(record: session.SessionRecord): void {
+    const known = this.#records.get(record.sessionId);
+    if (known !== undefined && known.revision > record.revision) return;
+    if (record.state === session.SessionState.ENDED && !this.#running.has(record.sessionId)) {
+      this.#records.delete(record.sessionId);
+      return;
+    }
+    this.#records.set(record.sessionId, record);
+    this.#claim(record);
+  }
+
+  #claimAll(): void {
+    for (const record of this.#records.values()) this.#claim(record);
+  }
+
+  #claim(record: session.SessionRecord): void {
+    const { sessionId, presentation } = record;
+    const { config, logger } = this.#dependencies;
+    const isFree = record.state !== session.SessionState.ENDED && !this.#running.has(sessionId);
+    if (presentation === undefined || !isFree || this.#running.size >= config.maxSessions) return;
+    const running = this.#run(record, presentation)
+      .catch((error: unknown) => {
+        logger.error({ err: error, sessionId }, 'The work for a session failed; it is free for any worker');
+      })
+      .finally(() => {
+        this.#running.delete(sessionId);
+        if (this.#records.get(sessionId)?.state === session.SessionState.ENDED)
+          this.#records.delete(sessionId);
+      });
+    this.#running.set(sessionId, running);
+  }
+
+  async #run(record: session.SessionRecord, presentation: session.Presentation): Promise<void> {
+    const { config, logger } = this.#dependencies;
+    const { sessionId } = record;
+    const { signal } = this.#abort;
+    const load = (this.#running.size - 1) / config.maxSessions;
+    if (load > 0) await delay(MAX_HESITATION_MS * load, undefined, { signal }).catch(() => {});
+    const current = (): session.SessionRecord => this.#records.get(sessionId) ?? record;
+    const outcome = await new SessionRunner(this.#dependencies, current, presentation).run(signal);
+    if (outcome !== 'lease-held') logger.info({ sessionId, outcome }, 'The work for the session is over');
+    // A session that ended is not claimed again, even if the record says so a moment later.
+    if (outcome === 'session-ended') this.#records.delete(sessionId);
+  }
+}

@@ -1,0 +1,56 @@
+import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Registry } from 'prom-client';
+
+/** Metrics of the transcode worker. */
+export type WorkerMetrics = ReturnType<typeof createWorkerMetrics>;
+
+/** Defines every metric of the transcode worker. */
+export function createWorkerMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    sessions: new Gauge({
+      name: 'millrace_worker_sessions',
+      help: 'Sessions that this worker holds the lease of.',
+      registers,
+    }),
+    parts: new Counter({
+      name: 'millrace_worker_parts_total',
+      help: 'Parts that were authored, by whether they have media.',
+      labelNames: ['state'] as const,
+      registers,
+    }),
+    restarts: new Counter({
+      name: 'millrace_worker_transcoder_restarts_total',
+      help: 'Times an ffmpeg was started again, by reason.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    missedBoundaries: new Counter({
+      name: 'millrace_worker_source_boundaries_missed_total',
+      help: 'Segments of source rungs that became gaps because the encoder sent no IDR at their start.',
+      registers,
+    }),
+    shedRungs: new Gauge({
+      name: 'millrace_worker_shed_rungs',
+      help: 'Rungs that are gaps now because an encoder fell behind.',
+      registers,
+    }),
+    lateness: new Gauge({
+      name: 'millrace_worker_output_lateness_seconds',
+      help: 'How far the output of a session is behind its input, beyond the latency of the encoder.',
+      labelNames: ['channel', 'session'] as const,
+      registers,
+    }),
+    partAge: new Histogram({
+      name: 'millrace_worker_part_age_seconds',
+      help: 'Age of the last sample of a part when it was handed to the packager.',
+      buckets: [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10],
+      registers,
+    }),
+    leaseLosses: new Counter({
+      name: 'millrace_worker_lease_losses_total',
+      help: 'Sessions that were given up because another worker holds the lease.',
+      registers,
+    }),
+  };
+}
