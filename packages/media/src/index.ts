@@ -1,15 +1,54 @@
 export { ParseError } from './parse-error.ts';
 export type { ParseErrorKind } from './parse-error.ts';
 
+export {
+  avcCodecString,
+  avcDecoderConfigurationOf,
+  marshalAvcDecoderConfiguration,
+  parseAvcDecoderConfiguration,
+} from './codecs/h264/avc-decoder-configuration.ts';
+export type {
+  AvcDecoderConfiguration,
+  AvcHighProfileFields,
+  AvcProfile,
+} from './codecs/h264/avc-decoder-configuration.ts';
+export { parseSequenceParameterSet } from './codecs/h264/sequence-parameter-set.ts';
+export type { SequenceParameterSet } from './codecs/h264/sequence-parameter-set.ts';
+export type { ColorDescription, Ratio, VideoUsability } from './codecs/h264/vui.ts';
+export { inspectAccessUnit, stripDelimitersAndFiller } from './codecs/h264/access-unit.ts';
+export type { AccessUnitContent } from './codecs/h264/access-unit.ts';
+export { inBandConfiguration } from './codecs/h264/in-band-configuration.ts';
+export { joinLengthPrefixed, NAL_TYPE, nalType, splitLengthPrefixed } from './codecs/h264/nal-unit.ts';
+export type { NalLengthSize } from './codecs/h264/nal-unit.ts';
+export { joinAnnexB, splitAnnexB } from './codecs/h264/annex-b.ts';
+export {
+  AAC_SAMPLE_RATES,
+  aacCodecString,
+  AUDIO_OBJECT_TYPE,
+  marshalAudioSpecificConfig,
+  parseAudioSpecificConfig,
+} from './codecs/aac/audio-specific-config.ts';
+export type { AudioSpecificConfig, SpectralBandReplication } from './codecs/aac/audio-specific-config.ts';
+export { ADTS_HEADER_BYTES, marshalAdtsHeader } from './codecs/aac/adts.ts';
+export { silentAacFrame } from './codecs/aac/silent-frame.ts';
+export { marshalEsDescriptor, parseEsDescriptor } from './codecs/aac/es-descriptor.ts';
+export type { EsDescriptor } from './codecs/aac/es-descriptor.ts';
+
+export { marshalAudioTag, parseAudioTag } from './flv/audio-tag.ts';
+export type { AudioTag } from './flv/audio-tag.ts';
+export { marshalVideoTag, parseVideoTag } from './flv/video-tag.ts';
+export type { VideoFrameTag, VideoTag } from './flv/video-tag.ts';
+export { FlvReader } from './flv/flv-reader.ts';
+export type { FlvTag } from './flv/flv-reader.ts';
+export { marshalFlvHeader, marshalFlvTag } from './flv/flv-writer.ts';
+
 export { FragmentReader } from './isobmff/fragment-reader.ts';
 export type { FragmentEvent } from './isobmff/fragment-reader.ts';
 export { parseFragment } from './isobmff/fragment-parser.ts';
-export { fragmentHeaderBytes, marshalFragment } from './isobmff/fragment-writer.ts';
-export { parseInitSegment } from './isobmff/init-parser.ts';
-export type { InitTrack } from './isobmff/init-parser.ts';
+export { joinFragments, marshalFragment } from './isobmff/fragment-writer.ts';
+export { codecString, parseInitSegment } from './isobmff/init-parser.ts';
 export { marshalInitSegment } from './isobmff/init-writer.ts';
-export type { AudioInit, VideoInit } from './isobmff/init-writer.ts';
-export type { TrackFragment, TrackSample } from './isobmff/track-sample.ts';
+export type { AudioInit, InitTrack, TrackFragment, TrackSample, VideoInit } from './isobmff/track.ts';
 
 export { marshalDuration } from './dash/iso8601.ts';
 export { marshalMpd } from './dash/mpd-writer.ts';

@@ -1,123 +1,112 @@
+import { asBuffer } from '../byte-reader.ts';
 import { ParseError } from '../parse-error.ts';
 import { parseFragment } from './fragment-parser.ts';
 import { parseInitSegment } from './init-parser.ts';
-import type { InitTrack } from './init-parser.ts';
-import type { TrackFragment } from './track-sample.ts';
+import type { InitTrack, TrackFragment } from './track.ts';
 
-/** What a fragmented MP4 stream is made of. */
+/** What the fragmented MP4 of one track is made of. */
 export type FragmentEvent =
+  /** `ftyp` + `moov`. */
   | { readonly kind: 'init'; readonly bytes: Buffer; readonly track: InitTrack }
-  | { readonly kind: 'fragment'; readonly fragment: TrackFragment };
+  /** `moof` + `mdat`, with a `styp` or `prft` in front when there is one. */
+  | { readonly kind: 'fragment'; readonly bytes: Buffer; readonly fragment: TrackFragment };
 
 const DEFAULT_MAX_BYTES = 32 * 1024 * 1024;
+/** Boxes that stay with the `moov` or `moof` behind them; all others between units are dropped. */
+const UNIT_BOXES = new Set(['ftyp', 'styp', 'prft', 'moov', 'moof', 'mdat']);
 
 /**
  * Reads the fragmented MP4 of one track as it arrives, for example from a pipe of ffmpeg.
  *
- * `ftyp` + `moov` give one `init`; each `moof` + `mdat` a `fragment`. Other boxes are skipped. Data that lies in one chunk is
- * not copied: the samples are slices of what was pushed. At most `maxBytes` are kept while a box is incomplete. After a
- * `ParseError` the reader is dead.
+ * What lies in one chunk is not copied: events are slices of what was pushed. Of an incomplete unit at most `maxBytes`
+ * (default 32 MiB) are kept; memory grows with what arrived, not with what was announced. After a `ParseError` the reader
+ * is dead.
  */
 export class FragmentReader {
   readonly #maxBytes: number;
-  #pending: Buffer = Buffer.alloc(0);
-  #pendingBytes = 0;
-  /** Bytes that the unit at the front of `#pending` needs before anything can be said of it. */
-  #neededBytes = 8;
-  #ftyp: Buffer | undefined;
-  #moof: Buffer | undefined;
+  /** Begins with what has arrived of the unit; may have room behind it. */
+  #buffer: Buffer = Buffer.alloc(0);
+  #length = 0;
+  /** Offset of the box in the unit that is not complete yet. */
+  #boxAt = 0;
+  /** Unit bytes that must be there before it is worth looking again. */
+  #wanted = 8;
+  #isOwned = false;
 
   constructor(options: { readonly maxBytes?: number } = {}) {
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   }
 
-  /** Takes the next bytes and returns what they complete. */
-  push(chunk: Buffer): FragmentEvent[] {
+  /** Takes the next bytes and returns what they complete. The bytes must not change afterwards. Throws `ParseError`. */
+  push(chunk: Uint8Array): FragmentEvent[] {
     const events: FragmentEvent[] = [];
-    let bytes = this.#join(chunk);
-    if (bytes === undefined) return events;
-    for (;;) {
-      if (bytes.length < 8) return this.#keep(bytes, 8, events);
-      const size = boxSize(bytes);
-      if (size === undefined) return this.#keep(bytes, 16, events);
-      const moofBytes: number = this.#moof?.length ?? 0;
-      if (size + moofBytes > this.#maxBytes) throw new ParseError('too-large', 0, `a box of ${size} bytes`);
-      if (bytes.length < size) return this.#keep(bytes, size, events);
-      const event = this.#takeBox(bytes.subarray(0, size));
-      if (event !== undefined) events.push(event);
-      bytes = bytes.subarray(size);
-    }
-  }
-
-  /** Puts the chunk behind what is pending; `undefined` while the front is still incomplete. */
-  #join(chunk: Buffer): Buffer | undefined {
-    if (this.#pendingBytes === 0) return chunk;
-    const total = this.#pendingBytes + chunk.length;
-    if (total > this.#pending.length) {
-      const grown = Buffer.allocUnsafeSlow(
-        Math.max(total, Math.min(this.#neededBytes, this.#pending.length * 2)),
-      );
-      this.#pending.copy(grown, 0, 0, this.#pendingBytes);
-      this.#pending = grown;
-    }
-    chunk.copy(this.#pending, this.#pendingBytes);
-    this.#pendingBytes = total;
-    if (total < this.#neededBytes) return undefined;
-    const joined = this.#pending.subarray(0, total);
-    // Slices of it are handed out: the next rest gets a buffer of its own.
-    this.#pending = Buffer.alloc(0);
-    this.#pendingBytes = 0;
-    return joined;
-  }
-
-  #keep(rest: Buffer, neededBytes: number, events: FragmentEvent[]): FragmentEvent[] {
-    this.#neededBytes = neededBytes;
-    this.#pending = rest;
-    this.#pendingBytes = rest.length;
+    this.#append(asBuffer(chunk));
+    while (this.#length >= this.#wanted) this.#readBox(events);
     return events;
   }
 
-  #takeBox(box: Buffer): FragmentEvent | undefined {
-    switch (box.toString('latin1', 4, 8)) {
-      case 'ftyp':
-        this.#ftyp = box;
-        return undefined;
-      case 'moov': {
-        const bytes = Buffer.concat(this.#ftyp === undefined ? [box] : [this.#ftyp, box]);
-        return { kind: 'init', bytes, track: parseInitSegment(bytes) };
+  #append(chunk: Buffer): void {
+    if (this.#length === 0) {
+      this.#buffer = chunk;
+      this.#length = chunk.length;
+      this.#isOwned = false;
+      return;
+    }
+    const total = this.#length + chunk.length;
+    if (!this.#isOwned || total > this.#buffer.length) {
+      // Twice the size each time, but never more than what the unit needs.
+      const room = Math.max(total, Math.min(this.#wanted, this.#length * 2));
+      const grown = Buffer.allocUnsafeSlow(room);
+      this.#buffer.copy(grown, 0, 0, this.#length);
+      this.#buffer = grown;
+      this.#isOwned = true;
+    }
+    chunk.copy(this.#buffer, this.#length);
+    this.#length = total;
+  }
+
+  /** Looks at the box at `#boxAt`, whose header is there. */
+  #readBox(events: FragmentEvent[]): void {
+    const start = this.#boxAt;
+    let size = this.#buffer.readUInt32BE(start);
+    if (size === 1) {
+      if (this.#length < start + 16) {
+        this.#wanted = start + 16;
+        return;
       }
-      case 'moof':
-        this.#moof = box;
-        return undefined;
-      case 'mdat': {
-        const moof = this.#moof;
-        if (moof === undefined) throw new ParseError('invalid', 0, 'mdat without moof');
-        this.#moof = undefined;
-        return { kind: 'fragment', fragment: parseFragment(joined(moof, box)) };
-      }
-      default:
-        return undefined;
+      size = Number(this.#buffer.readBigUInt64BE(start + 8));
+    }
+    if (size < 8) throw new ParseError('invalid', start, `a box of ${size} bytes`);
+    const end = start + size;
+    if (end > this.#maxBytes)
+      throw new ParseError('too-large', start, `a unit of ${end} bytes, at most ${this.#maxBytes}`);
+    if (this.#length < end) {
+      this.#wanted = end;
+      return;
+    }
+    const type = this.#buffer.toString('latin1', start + 4, start + 8);
+    if (type === 'moov') {
+      const bytes = this.#buffer.subarray(0, end);
+      events.push({ kind: 'init', bytes, track: parseInitSegment(bytes) });
+      this.#consume(end);
+    } else if (type === 'mdat') {
+      const bytes = this.#buffer.subarray(0, end);
+      events.push({ kind: 'fragment', bytes, fragment: parseFragment(bytes) });
+      this.#consume(end);
+    } else if (start === 0 && !UNIT_BOXES.has(type)) {
+      this.#consume(end);
+    } else {
+      this.#boxAt = end;
+      this.#wanted = end + 8;
     }
   }
-}
 
-/** Size of the box at the front; `undefined` when a 64-bit size is not there yet. */
-function boxSize(bytes: Buffer): number | undefined {
-  const size = bytes.readUInt32BE(0);
-  if (size !== 1) {
-    if (size < 8) throw new ParseError('invalid', 0, `box size ${size}`);
-    return size;
+  #consume(count: number): void {
+    this.#buffer = this.#buffer.subarray(count, this.#length);
+    this.#length -= count;
+    // Slices of the buffer are out: what follows is copied before anything is put behind it.
+    this.#isOwned = false;
+    this.#boxAt = 0;
+    this.#wanted = 8;
   }
-  if (bytes.length < 16) return undefined;
-  const large = Number(bytes.readBigUInt64BE(8));
-  if (large < 16) throw new ParseError('invalid', 0, `box size ${large}`);
-  return large;
-}
-
-/** moof and mdat as one buffer: without a copy when they lie behind one another in memory. */
-function joined(moof: Buffer, mdat: Buffer): Buffer {
-  if (moof.buffer === mdat.buffer && moof.byteOffset + moof.length === mdat.byteOffset) {
-    return Buffer.from(moof.buffer, moof.byteOffset, moof.length + mdat.length);
-  }
-  return Buffer.concat([moof, mdat]);
 }

@@ -1,28 +1,33 @@
+import { asBuffer } from '../byte-reader.ts';
+import { aacCodecString, parseAudioSpecificConfig } from '../codecs/aac/audio-specific-config.ts';
+import { parseEsDescriptor } from '../codecs/aac/es-descriptor.ts';
+import { avcCodecString, parseAvcDecoderConfiguration } from '../codecs/h264/avc-decoder-configuration.ts';
 import { ParseError } from '../parse-error.ts';
 import { findBox, listBoxes, requireBox, requireBytes } from './box.ts';
 import type { Box } from './box.ts';
+import type { InitTrack } from './track.ts';
 
-/** The one track of an init segment. */
-export interface InitTrack {
-  readonly trackId: number;
-  /** Ticks a second. */
-  readonly timescale: number;
-  /** Sample entry type: `avc1`, `mp4a`. */
-  readonly sampleEntry: string;
-  /** avcC record or AudioSpecificConfig. */
-  readonly decoderConfig: Buffer;
-  /** Coded size in pixels; 0 for audio. */
-  readonly width: number;
-  readonly height: number;
-}
+/** What the sample entry says of a track. */
+type EntryFields = Omit<InitTrack, 'trackId' | 'timescale' | 'sampleEntry'>;
 
-/** Parses `ftyp` + `moov` with one track. Throws `ParseError`. */
-export function parseInitSegment(bytes: Buffer): InitTrack {
-  const file: Box = { type: 'file', start: 0, end: bytes.length };
-  const trak = requireBox(bytes, file, 'moov', 'trak');
+const VISUAL_SAMPLE_ENTRY_BYTES = 78;
+const AUDIO_SAMPLE_ENTRY_BYTES = 28;
+
+/**
+ * Parses `ftyp` + `moov` with one H.264 or AAC track.
+ *
+ * `decoderConfig` is a slice. Throws `ParseError`: `unsupported` for other codecs and for more than one track.
+ */
+export function parseInitSegment(input: Uint8Array): InitTrack {
+  const bytes = asBuffer(input);
+  const moov = requireBox(bytes, { type: 'file', start: 0, end: bytes.length }, 'moov');
+  const [trak, ...others] = listBoxes(bytes, moov.start, moov.end).filter(({ type }) => type === 'trak');
+  if (trak === undefined) throw new ParseError('invalid', moov.start, 'moov has no trak');
+  if (others.length > 0)
+    throw new ParseError('unsupported', moov.start, `${others.length + 1} tracks in one moov`);
   const tkhd = requireBox(bytes, trak, 'tkhd');
   requireBytes(tkhd, 24);
-  const isTkhdLong = bytes[tkhd.start] === 1;
+  const trackId = bytes.readUInt32BE(tkhd.start + (bytes[tkhd.start] === 1 ? 20 : 12));
   const mdhd = requireBox(bytes, trak, 'mdia', 'mdhd');
   requireBytes(mdhd, 24);
   const timescale = bytes.readUInt32BE(mdhd.start + (bytes[mdhd.start] === 1 ? 20 : 12));
@@ -31,63 +36,76 @@ export function parseInitSegment(bytes: Buffer): InitTrack {
   requireBytes(stsd, 8);
   const [entry] = listBoxes(bytes, stsd.start + 8, stsd.end);
   if (entry === undefined) throw new ParseError('invalid', stsd.start, 'stsd has no entry');
-  const track = {
-    trackId: bytes.readUInt32BE(tkhd.start + (isTkhdLong ? 20 : 12)),
-    timescale,
-    sampleEntry: entry.type,
-  };
   switch (entry.type) {
     case 'avc1':
-    case 'avc3': {
-      requireBytes(entry, 78);
-      const avcC = requireBox(bytes, { ...entry, start: entry.start + 78 }, 'avcC');
-      return {
-        ...track,
-        decoderConfig: bytes.subarray(avcC.start, avcC.end),
-        width: bytes.readUInt16BE(entry.start + 24),
-        height: bytes.readUInt16BE(entry.start + 26),
-      };
-    }
-    case 'mp4a': {
-      requireBytes(entry, 28);
-      const esds = findBox(bytes, { ...entry, start: entry.start + 28 }, 'esds');
-      if (esds === undefined) throw new ParseError('invalid', entry.start, 'mp4a without esds');
-      return {
-        ...track,
-        decoderConfig: parseEsds(bytes.subarray(esds.start, esds.end)),
-        width: 0,
-        height: 0,
-      };
-    }
+    case 'avc3':
+      return { trackId, timescale, sampleEntry: entry.type, ...parseVideoEntry(bytes, entry) };
+    case 'mp4a':
+      return { trackId, timescale, sampleEntry: entry.type, ...parseAudioEntry(bytes, entry) };
     default:
       throw new ParseError('unsupported', entry.start, `sample entry ${JSON.stringify(entry.type)}`);
   }
 }
 
-/** Finds the DecoderSpecificInfo in the content of an `esds` box. */
-function parseEsds(bytes: Buffer): Buffer {
-  let at = 4;
-  const descriptor = (tag: number): { readonly start: number; readonly end: number } => {
-    if (bytes[at] !== tag) throw new ParseError('invalid', at, `descriptor ${tag} expected in esds`);
-    at += 1;
-    let size = 0;
-    for (let count = 0; count < 4; count += 1) {
-      const byte = bytes[at];
-      if (byte === undefined) throw new ParseError('truncated', at, 'esds ends in a size');
-      at += 1;
-      size = (size << 7) | (byte & 0x7f);
-      if ((byte & 0x80) === 0) break;
-    }
-    if (at + size > bytes.length) throw new ParseError('truncated', at, 'a descriptor does not fit esds');
-    return { start: at, end: at + size };
+function parseVideoEntry(bytes: Buffer, entry: Box): EntryFields {
+  requireBytes(entry, VISUAL_SAMPLE_ENTRY_BYTES);
+  const children: Box = { ...entry, start: entry.start + VISUAL_SAMPLE_ENTRY_BYTES };
+  const avcC = requireBox(bytes, children, 'avcC');
+  const pasp = findBox(bytes, children, 'pasp');
+  const colr = findBox(bytes, children, 'colr');
+  const sampleAspectRatio = pasp && parseAspect(bytes, pasp);
+  const color = colr && parseColor(bytes, colr);
+  return {
+    kind: 'video',
+    decoderConfig: bytes.subarray(avcC.start, avcC.end),
+    width: bytes.readUInt16BE(entry.start + 24),
+    height: bytes.readUInt16BE(entry.start + 26),
+    sampleRate: 0,
+    channelCount: 0,
+    ...(sampleAspectRatio === undefined ? {} : { sampleAspectRatio }),
+    ...(color === undefined ? {} : { color }),
   };
-  const es = descriptor(3);
-  const flags = bytes[es.start + 2] ?? 0;
-  at = es.start + 3 + ((flags & 0x80) !== 0 ? 2 : 0);
-  if ((flags & 0x40) !== 0) at += 1 + (bytes[at] ?? 0);
-  if ((flags & 0x20) !== 0) at += 2;
-  const config = descriptor(4);
-  at = config.start + 13;
-  const info = descriptor(5);
-  return bytes.subarray(info.start, info.end);
+}
+
+function parseAspect(bytes: Buffer, pasp: Box): InitTrack['sampleAspectRatio'] {
+  requireBytes(pasp, 8);
+  const numerator = bytes.readUInt32BE(pasp.start);
+  const denominator = bytes.readUInt32BE(pasp.start + 4);
+  return numerator === 0 || denominator === 0 ? undefined : { numerator, denominator };
+}
+
+function parseColor(bytes: Buffer, colr: Box): InitTrack['color'] {
+  requireBytes(colr, 4);
+  // ICC profiles say nothing that is used here.
+  if (bytes.toString('latin1', colr.start, colr.start + 4) !== 'nclx') return undefined;
+  requireBytes(colr, 11);
+  return {
+    primaries: bytes.readUInt16BE(colr.start + 4),
+    transfer: bytes.readUInt16BE(colr.start + 6),
+    matrix: bytes.readUInt16BE(colr.start + 8),
+    isFullRange: bytes.readUInt8(colr.start + 10) >= 0x80,
+  };
+}
+
+function parseAudioEntry(bytes: Buffer, entry: Box): EntryFields {
+  requireBytes(entry, AUDIO_SAMPLE_ENTRY_BYTES);
+  const esds = requireBox(bytes, { ...entry, start: entry.start + AUDIO_SAMPLE_ENTRY_BYTES }, 'esds');
+  requireBytes(esds, 4);
+  const { decoderSpecificInfo } = parseEsDescriptor(bytes.subarray(esds.start + 4, esds.end));
+  const rate = bytes.readUInt16BE(entry.start + 24);
+  return {
+    kind: 'audio',
+    decoderConfig: decoderSpecificInfo,
+    width: 0,
+    height: 0,
+    sampleRate: rate === 0 ? parseAudioSpecificConfig(decoderSpecificInfo).sampleRate : rate,
+    channelCount: bytes.readUInt16BE(entry.start + 16),
+  };
+}
+
+/** RFC 6381 codec string of a track, from its decoder configuration. Throws `ParseError` when that is bad. */
+export function codecString({ kind, decoderConfig }: Pick<InitTrack, 'kind' | 'decoderConfig'>): string {
+  return kind === 'video'
+    ? avcCodecString(parseAvcDecoderConfiguration(decoderConfig))
+    : aacCodecString(parseAudioSpecificConfig(decoderConfig));
 }

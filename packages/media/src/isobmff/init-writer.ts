@@ -1,49 +1,26 @@
-import { marshalBox, marshalFullBox } from './box.ts';
-
-/** What an init segment says of its video track. */
-export interface VideoInit {
-  readonly kind: 'video';
-  readonly trackId: number;
-  readonly timescale: number;
-  /** AVCDecoderConfigurationRecord. */
-  readonly decoderConfig: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-  /** Sample aspect ratio; absent means square. */
-  readonly sampleAspectRatio?: { readonly numerator: number; readonly denominator: number };
-}
-
-/** What an init segment says of its audio track. */
-export interface AudioInit {
-  readonly kind: 'audio';
-  readonly trackId: number;
-  readonly timescale: number;
-  /** AudioSpecificConfig. */
-  readonly decoderConfig: Uint8Array;
-  readonly sampleRate: number;
-  readonly channelCount: number;
-}
+import { marshalEsDescriptor } from '../codecs/aac/es-descriptor.ts';
+import { latin1, marshalBox, marshalFullBox, uint16, uint32 } from './box.ts';
+import type { AudioInit, VideoInit } from './track.ts';
 
 const IDENTITY_MATRIX = uint32(0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000);
 const LANGUAGE_UNDETERMINED = 0x55c4;
+const FULL_VOLUME = 0x0100;
+const DPI_72 = 0x48_0000;
+const MPEG4_AUDIO = 0x40;
 
 /**
- * Marshals a CMAF header for one track: zero sample counts, zero durations, `mvex` (H-18).
+ * Marshals a CMAF header for one track: `ftyp` with iso6 and cmfc, zero sample counts and durations, `mvex` (H-18).
+ *
+ * Equal tracks give equal bytes.
  */
 export function marshalInitSegment(track: VideoInit | AudioInit): Buffer {
-  const ftyp = marshalBox(
-    'ftyp',
-    latin1('iso6'),
-    uint32(0),
-    latin1('iso6cmfc'),
-    latin1(track.kind === 'video' ? 'avc1' : 'mp41'),
-  );
+  const ftyp = marshalBox('ftyp', latin1('iso6'), uint32(0), latin1('iso6cmfcmp41'));
   const mvhd = marshalFullBox(
     'mvhd',
     0,
     0,
     uint32(0, 0, track.timescale, 0, 0x1_0000),
-    uint16(0x0100, 0),
+    uint16(FULL_VOLUME, 0),
     uint32(0, 0),
     IDENTITY_MATRIX,
     uint32(0, 0, 0, 0, 0, 0, track.trackId + 1),
@@ -54,15 +31,14 @@ export function marshalInitSegment(track: VideoInit | AudioInit): Buffer {
 
 function marshalTrack(track: VideoInit | AudioInit): Buffer {
   const isVideo = track.kind === 'video';
-  const size = isVideo ? uint32(track.width * 0x1_0000, track.height * 0x1_0000) : uint32(0, 0);
   const tkhd = marshalFullBox(
     'tkhd',
     0,
-    7,
+    7, // enabled, in movie, in preview
     uint32(0, 0, track.trackId, 0, 0, 0, 0),
-    uint16(0, 0, isVideo ? 0 : 0x0100, 0),
+    uint16(0, 0, isVideo ? 0 : FULL_VOLUME, 0),
     IDENTITY_MATRIX,
-    size,
+    isVideo ? displaySize(track) : uint32(0, 0),
   );
   const mdhd = marshalFullBox(
     'mdhd',
@@ -92,64 +68,60 @@ function marshalTrack(track: VideoInit | AudioInit): Buffer {
     marshalFullBox('stsz', 0, 0, uint32(0, 0)),
     marshalFullBox('stco', 0, 0, uint32(0)),
   );
-  const mdia = marshalBox('mdia', mdhd, hdlr, marshalBox('minf', mediaHeader, dinf, stbl));
-  return marshalBox('trak', tkhd, mdia);
+  return marshalBox(
+    'trak',
+    tkhd,
+    marshalBox('mdia', mdhd, hdlr, marshalBox('minf', mediaHeader, dinf, stbl)),
+  );
 }
 
-function marshalAvc1(track: VideoInit): Buffer {
-  const aspect = track.sampleAspectRatio;
-  const boxes = [marshalBox('avcC', track.decoderConfig)];
-  if (aspect !== undefined) boxes.push(marshalBox('pasp', uint32(aspect.numerator, aspect.denominator)));
+/** 16.16 numbers: the width as shown, the aspect ratio of the samples applied. */
+function displaySize({ width, height, sampleAspectRatio }: VideoInit): Buffer {
+  const shownWidth = sampleAspectRatio
+    ? (width * sampleAspectRatio.numerator) / sampleAspectRatio.denominator
+    : width;
+  return uint32(Math.min(Math.round(shownWidth * 0x1_0000), 0xffff_ffff), height * 0x1_0000);
+}
+
+function marshalAvc1({ width, height, decoderConfig, sampleAspectRatio, color }: VideoInit): Buffer {
+  const boxes = [marshalBox('avcC', decoderConfig)];
+  if (color !== undefined) {
+    const { primaries, transfer, matrix, isFullRange } = color;
+    const points = uint16(primaries, transfer, matrix);
+    boxes.push(marshalBox('colr', latin1('nclx'), points, Uint8Array.of(isFullRange ? 0x80 : 0)));
+  }
+  if (sampleAspectRatio !== undefined) {
+    boxes.push(marshalBox('pasp', uint32(sampleAspectRatio.numerator, sampleAspectRatio.denominator)));
+  }
   return marshalBox(
     'avc1',
     uint16(0, 0, 0, 1, 0, 0),
     uint32(0, 0, 0),
-    uint16(track.width, track.height),
-    uint32(0x48_0000, 0x48_0000, 0),
+    uint16(width, height),
+    uint32(DPI_72, DPI_72, 0),
     uint16(1),
-    Buffer.alloc(32),
-    uint16(24, 0xffff),
+    Buffer.alloc(32), // compressorname
+    uint16(24, 0xffff), // depth, pre_defined
     ...boxes,
   );
 }
 
-function marshalMp4a(track: AudioInit): Buffer {
-  const rate = track.sampleRate < 0x1_0000 ? track.sampleRate * 0x1_0000 : 0;
+function marshalMp4a({ sampleRate, channelCount, decoderConfig }: AudioInit): Buffer {
+  const descriptor = marshalEsDescriptor({
+    esId: 0, // ISO/IEC 14496-14: the track id says which it is
+    objectTypeIndication: MPEG4_AUDIO,
+    bufferSizeBytes: 0,
+    maxBitrateBps: 0,
+    averageBitrateBps: 0,
+    decoderSpecificInfo: decoderConfig,
+  });
   return marshalBox(
     'mp4a',
     uint16(0, 0, 0, 1),
     uint32(0, 0),
-    uint16(track.channelCount, 16, 0, 0),
-    uint32(rate),
-    marshalFullBox('esds', 0, 0, marshalEsds(track.decoderConfig)),
+    uint16(channelCount, 16, 0, 0),
+    // 16.16: rates that do not fit stand in AudioSpecificConfig alone.
+    uint32(sampleRate < 0x1_0000 ? sampleRate * 0x1_0000 : 0),
+    marshalFullBox('esds', 0, 0, descriptor),
   );
-}
-
-/** ES_Descriptor with DecoderConfig (MPEG-4 audio), DecoderSpecificInfo and SLConfig, ISO/IEC 14496-1. */
-function marshalEsds(decoderConfig: Uint8Array): Buffer {
-  const info = descriptor(5, decoderConfig);
-  const config = descriptor(4, Buffer.from([0x40, 0x15, 0, 0, 0]), uint32(0, 0), info);
-  return descriptor(3, uint16(0), Buffer.from([0]), config, descriptor(6, Buffer.from([2])));
-}
-
-function descriptor(tag: number, ...content: readonly Uint8Array[]): Buffer {
-  const body = Buffer.concat(content);
-  if (body.length > 127) throw new RangeError(`a descriptor of ${body.length} bytes`);
-  return Buffer.concat([Buffer.from([tag, body.length]), body]);
-}
-
-function latin1(text: string): Buffer {
-  return Buffer.from(text, 'latin1');
-}
-
-function uint16(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 2);
-  for (const [index, value] of values.entries()) bytes.writeUInt16BE(value, index * 2);
-  return bytes;
-}
-
-function uint32(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 4);
-  for (const [index, value] of values.entries()) bytes.writeUInt32BE(value >>> 0, index * 4);
-  return bytes;
 }
