@@ -57,11 +57,14 @@ export class Janitor {
     }
   }
 
+  async #tick(): Promise<void> {
+    await this.run();
+    if (this.#timer !== undefined) this.#schedule();
+  }
+
   #schedule(): void {
     this.#timer = setTimeout(() => {
-      this.#running = this.run().then(() => {
-        if (this.#timer !== undefined) this.#schedule();
-      });
+      this.#running = this.#tick();
     }, INTERVAL_MS);
   }
 }

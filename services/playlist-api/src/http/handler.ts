@@ -9,6 +9,7 @@ import type { ChannelStore } from '../domain/channel-store.ts';
 import type { SessionMirror } from '../domain/session-mirror.ts';
 import type { PlaylistApiMetrics } from '../metrics.ts';
 import { publicReadOnly } from './cors.ts';
+import { pageRoutes } from './page-routes.ts';
 import { playRoutes } from './play-routes.ts';
 import { problemOf, problemOfServiceError, sendProblem } from './problem.ts';
 import type { Problem } from './problem.ts';
@@ -57,6 +58,7 @@ export function createHandler(dependencies: HandlerDependencies): HttpHandler {
   app.use('/time', publicReadOnly, (_request, response) => {
     response.set('Cache-Control', 'no-store').type('text/plain').send(new Date(clock()).toISOString());
   });
+  app.use(pageRoutes());
   app.use((request, response) => {
     sendProblem(
       response,

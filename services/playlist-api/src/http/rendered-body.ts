@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 
-/** A body as it goes out: plain and compressed, each with its strong ETag. Equal text gives equal bytes. */
+/** A body as it goes out: plain and compressed, each with its strong ETag. Equal content gives equal bytes. */
 export interface RenderedBody {
   readonly plain: Buffer;
   readonly gzip: Buffer;
@@ -11,9 +11,9 @@ export interface RenderedBody {
 
 const GZIP_LEVEL = 6;
 
-/** Renders a text once, for all who ask for it (O-2). */
-export function renderBody(text: string): RenderedBody {
-  const plain = Buffer.from(text, 'utf8');
+/** Renders a content once, for all who ask for it (O-2). */
+export function renderBody(content: string | Buffer): RenderedBody {
+  const plain = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
   const digest = createHash('sha256').update(plain).digest('base64url').slice(0, 22);
   return {
     plain,

@@ -63,5 +63,9 @@ function placeOf(error: { readonly path?: unknown; readonly message?: unknown })
   path: string;
   message: string;
 } {
-  return { path: String(error.path ?? ''), message: String(error.message ?? 'is not valid') };
+  const { path, message } = error;
+  return {
+    path: typeof path === 'string' ? path : '',
+    message: typeof message === 'string' ? message : 'is not valid',
+  };
 }
