@@ -32,6 +32,7 @@ export class AttemptLanes {
   /** First part of each rendition that has a lane. */
   readonly #first: ReadonlyMap<string, sink.Position>;
   readonly #renditionIds: readonly string[];
+  #lastK = Number.MAX_SAFE_INTEGER;
 
   constructor(options: {
     readonly plan: AttemptPlan;
@@ -86,8 +87,9 @@ export class AttemptLanes {
     }
   }
 
-  /** The input is over and all output is there: whatever is open is complete. */
-  flush(): void {
+  /** The input is over and all output is there: whatever is open is complete. Nothing after `lastK` is published. */
+  flush(lastK: number): void {
+    this.#lastK = lastK;
     for (const lane of this.#encoded) this.#publishAll(lane.rendition.id, lane.flush());
     for (const { lane } of this.#passedThrough) this.#take(lane.rendition.id, lane.flush());
   }
@@ -100,7 +102,8 @@ export class AttemptLanes {
     this.#fillIdle();
   }
 
-  #publishAll(renditionId: string, parts: readonly AssembledPart[]): void {
+  #publishAll(renditionId: string, assembled: readonly AssembledPart[]): void {
+    const parts = assembled.filter(({ position }) => position.k <= this.#lastK);
     if (parts.length === 0) return;
     for (const part of parts) this.#rows.publish(renditionId, part);
     this.#fillIdle();

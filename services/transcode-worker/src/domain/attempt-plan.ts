@@ -3,7 +3,7 @@ import type { relay, sink } from '@millrace/contracts';
 import type { EncodedAudio, EncodedVideo, TranscodePlan } from './ffmpeg-arguments.ts';
 import { encodedFrameRate, FrameGrid } from './frame-grid.ts';
 import type { PartGrid } from './part-grid.ts';
-import type { ColourTags } from './video-filters.ts';
+import type { ColorTags } from './video-filters.ts';
 
 const AAC_FRAME_SAMPLES = 1024;
 /** The encoder's own priming frame, and two whole frames before the join: a fresh MDCT needs its overlap. */
@@ -40,7 +40,7 @@ export interface AttemptPlanInput {
   /** First part to make of each rendition; a rendition that is not in it is left out. */
   readonly positions: ReadonlyMap<string, sink.Position>;
   readonly encoderThreads: number;
-  readonly colour: ColourTags;
+  readonly color: ColorTags;
   /** Access units read so far: with a variable rate, they tell when the first picture is. */
   readonly fragments: readonly relay.Fragment[];
 }
@@ -99,7 +99,7 @@ export function planAttempt(input: AttemptPlanInput): AttemptPlan | undefined {
           segmentDuration: input.presentation.segmentDurationSeconds ?? { numerator: 2, denominator: 1 },
           periodStartTicks: period.startTicks,
           videoTrack: encodedVideo.length === 0 ? undefined : videoTrack,
-          colour: input.colour,
+          color: input.color,
           video: encodedVideo,
           audio: encodedAudio,
           encoderThreads: input.encoderThreads,

@@ -13,7 +13,7 @@ function planOf(change: Partial<TranscodePlan> = {}): TranscodePlan {
     segmentDuration: { numerator: 2, denominator: 1 },
     periodStartTicks: START,
     videoTrack: videoTrack(),
-    colour: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709' },
+    color: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709' },
     video: [
       { rendition: videoRendition(), frameRate, trimTicks: START - 45, firstTicks: START },
       {
@@ -55,7 +55,7 @@ describe('the arguments of ffmpeg', () => {
   test('the frame grid of the fps filter begins at the start of the period', () => {
     const graph = valueAfter(ffmpegArguments(planOf()), '-filter_complex');
     expect(graph).toContain(
-      `[0:v]settb=1/90000,setpts=PTS-${START},fps=25/1,settb=1/90000,setpts=PTS+${START},split=2[s0][s1]`,
+      `[0:v]settb=1/90000,setpts=PTS-${START},fps=25/1:eof_action=pass,settb=1/90000,setpts=PTS+${START},split=2[s0][s1]`,
     );
     expect(graph).toContain('[0:1]aresample=48000:async=1:min_hard_comp=0.01:first_pts=81600000093184');
   });

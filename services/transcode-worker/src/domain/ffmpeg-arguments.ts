@@ -1,6 +1,6 @@
 import { session } from '@millrace/contracts';
 import { renditionFilters, timingFilters } from './video-filters.ts';
-import type { ColourTags } from './video-filters.ts';
+import type { ColorTags } from './video-filters.ts';
 
 /** An encoded video rendition of one ffmpeg run. */
 export interface EncodedVideo {
@@ -26,7 +26,7 @@ export interface TranscodePlan {
   readonly segmentDuration: session.Rational;
   readonly periodStartTicks: number;
   readonly videoTrack: session.Track | undefined;
-  readonly colour: ColourTags;
+  readonly color: ColorTags;
   readonly video: readonly EncodedVideo[];
   readonly audio: EncodedAudio | undefined;
   /** Threads of each x264. */
@@ -103,7 +103,7 @@ function videoChains(plan: TranscodePlan): readonly string[] {
         track: videoTrack,
         frame: video.rendition,
         firstTicks: video.trimTicks,
-        colour: plan.colour,
+        color: plan.color,
       });
       return `[s${index}]${filters.join(',')}[v${index}]`;
     }),

@@ -19,7 +19,7 @@ export interface SheddingThresholds {
   readonly restoreBelowMs: number;
   /** How long it has to stay below: 30 s; doubled by each return that fails. */
   readonly restoreAfterMs: number;
-  /** How long a change is given before the next rung goes. */
+  /** How long the output may be late, or a change may take effect, before a rung goes. */
   readonly settleMs: number;
 }
 
@@ -36,8 +36,8 @@ export class LadderShedding {
   readonly #candidates: readonly SheddableRung[];
   readonly #shed: string[] = [];
   readonly #failedReturns = new Map<string, number>();
-  #changedAtMs = Number.NEGATIVE_INFINITY;
-  #lateAtChangeMs = 0;
+  /** Since when the output is late without having caught up, and how late it was then. */
+  #late: { readonly sinceMs: number; readonly lateMs: number } | undefined;
   #lowSinceMs: number | undefined;
   #returned: { readonly renditionId: string; readonly atMs: number } | undefined;
 
@@ -57,20 +57,22 @@ export class LadderShedding {
     if (lateMs > this.#thresholds.shedAboveMs) return this.#shedNext(nowMs, lateMs);
     if (lateMs >= this.#thresholds.restoreBelowMs) {
       this.#lowSinceMs = undefined;
+      this.#late = undefined;
       return undefined;
     }
+    this.#late = undefined;
     this.#lowSinceMs ??= nowMs;
     return this.#restoreLast(nowMs, this.#lowSinceMs);
   }
 
   #shedNext(nowMs: number, lateMs: number): SheddingDecision | undefined {
     this.#lowSinceMs = undefined;
-    if (nowMs - this.#changedAtMs < this.#thresholds.settleMs) return undefined;
-    const isCatchingUp = this.#shed.length > 0 && lateMs < this.#lateAtChangeMs;
-    this.#changedAtMs = nowMs;
-    this.#lateAtChangeMs = lateMs;
+    const late = (this.#late ??= { sinceMs: nowMs, lateMs });
+    if (nowMs - late.sinceMs < this.#thresholds.settleMs) return undefined;
+    this.#late = { sinceMs: nowMs, lateMs };
     const rung = this.#candidates[this.#shed.length];
-    if (isCatchingUp || rung === undefined) return undefined;
+    // After a restart, or a burst of the encoder, it is late and catches up: that needs time, not a smaller ladder.
+    if (lateMs < late.lateMs || rung === undefined) return undefined;
     this.#shed.push(rung.renditionId);
     if (this.#returned?.renditionId === rung.renditionId) {
       const failed = this.#failedReturns.get(rung.renditionId) ?? 0;
@@ -85,8 +87,6 @@ export class LadderShedding {
     if (renditionId === undefined || nowMs - lowSinceMs < this.#waitFor(renditionId)) return undefined;
     this.#shed.pop();
     this.#returned = { renditionId, atMs: nowMs };
-    this.#changedAtMs = nowMs;
-    this.#lateAtChangeMs = 0;
     this.#lowSinceMs = undefined;
     return { renditionId, isShed: false };
   }

@@ -11,7 +11,7 @@ import type { MediaSample } from './media-sample.ts';
 import { OutputWatchdog } from './output-watchdog.ts';
 import type { SessionContext } from './session-context.ts';
 import type { Transcoder, TranscoderListener } from './transcoder.ts';
-import { colourOf } from './video-colour.ts';
+import { colorOf } from './video-color.ts';
 
 /** How an attempt at a period ended. */
 export type AttemptOutcome =
@@ -36,8 +36,10 @@ export interface AttemptOptions {
   readonly begin: (period: session.Period) => ReadonlyMap<string, sink.Position>;
   /** Judges how late the output is. */
   readonly observeLateness: (lateMs: number) => SheddingDecision | undefined;
-  /** Called with the decode time of every access unit that was read. */
+  /** Called with the decode time of every access unit that was read of the track that decides where the period ends. */
   readonly onInput: (dts: number, timescale: number) => void;
+  /** The last segment of the period as far as it was read. */
+  readonly lastK: () => number;
   /** A part with media was published. */
   readonly onProgress: () => void;
   readonly onBoundaryMissed: (renditionId: string, k: number) => void;
@@ -67,6 +69,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   #lanes: AttemptLanes | undefined;
   #encodedTrackIds: ReadonlySet<number> = new Set();
   #trackById = new Map<number, session.Track>();
+  #leadingTrack: session.Track | undefined;
   #transcoder: Transcoder | undefined;
   #outputTimescales: readonly number[] = [];
   #watchdog: OutputWatchdog | undefined;
@@ -156,6 +159,8 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     this.#period = period;
     this.#positions = this.#options.begin(period);
     for (const track of period.tracks) this.#trackById.set(track.trackId, track);
+    // A period ends with its last picture: a segment of a few samples of audio would be a gap in all video.
+    this.#leadingTrack = trackOf(period, session.TrackKind.VIDEO) ?? period.tracks[0];
     this.#startWhenPlanned();
   }
 
@@ -171,7 +176,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       const track = this.#trackById.get(fragment.trackId);
       if (track === undefined) continue;
       const seconds = fragment.dts / track.timescale;
-      this.#options.onInput(fragment.dts, track.timescale);
+      if (track === this.#leadingTrack) this.#options.onInput(fragment.dts, track.timescale);
       this.#watchdog?.noteInput(nowMs, track.kind, seconds);
       lanes.onFragment(fragment);
     }
@@ -203,7 +208,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       grid,
       positions: this.#positions,
       encoderThreads: config.ffmpeg.encoderThreads,
-      colour: videoTrack === undefined ? NO_COLOUR : colourOf(videoTrack),
+      color: videoTrack === undefined ? NO_COLOUR : colorOf(videoTrack),
       fragments: this.#unplanned,
     });
     if (plan === undefined) return;
@@ -240,9 +245,12 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     this.#lastActivityMs = clock();
     const transcoder = startTranscoder(transcode, audioTrack, this);
     this.#transcoder = transcoder;
-    void transcoder.exited.then(({ isClean, detail }) => {
-      if (!isClean || !this.#isInputOver) this.#finish({ kind: 'failed', reason: 'exit', detail });
-    });
+    void this.#awaitExit(transcoder);
+  }
+
+  async #awaitExit(transcoder: Transcoder): Promise<void> {
+    const { isClean, detail } = await transcoder.exited;
+    if (!isClean || !this.#isInputOver) this.#finish({ kind: 'failed', reason: 'exit', detail });
   }
 
   async #end(reason: relay.EndReason): Promise<void> {
@@ -252,7 +260,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       this.#transcoder?.end();
       await Promise.race([this.#transcoder?.exited, this.#outcome.promise]);
       if (this.#isOver) return;
-      this.#lanes?.flush();
+      this.#lanes?.flush(this.#options.lastK());
     }
     this.#finish({ kind: 'ended', reason });
   }

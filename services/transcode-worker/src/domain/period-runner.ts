@@ -44,6 +44,7 @@ export class PeriodRunner {
         begin: (period) => this.#begin(period),
         observeLateness: (lateMs) => this.#observeLateness(lateMs),
         onInput: (dts, timescale) => this.#noteInput(dts, timescale),
+        lastK: () => this.#lastK(),
         onProgress: () => this.#noteProgress(),
         onBoundaryMissed: (renditionId, k) => this.#noteBoundaryMissed(renditionId, k),
         patience: this.#budget.patience,
@@ -114,7 +115,8 @@ export class PeriodRunner {
         return undefined;
       }
     }
-    this.#endPeriod();
+    const lastK = record().periods.find(({ ordinal }) => ordinal === this.#ordinal)?.lastK ?? 0;
+    if (this.#firstK !== undefined) this.#context.rows.endPeriod(Math.max(lastK, this.#lastK()));
     return 'period-ended';
   }
 
@@ -185,16 +187,21 @@ export class PeriodRunner {
   }
 
   #endPeriod(): void {
+    if (this.#firstK !== undefined) this.#context.rows.endPeriod(this.#lastK());
+  }
+
+  /** The last segment of the period: of what ingest says, what was read, and what is authored already. */
+  #lastK(): number {
     const { rows, grid, presentation, record } = this.#context;
-    if (this.#firstK === undefined) return;
-    let lastK = record().periods.find(({ ordinal }) => ordinal === this.#ordinal)?.lastK ?? this.#firstK - 1;
+    let lastK = (this.#firstK ?? 0) - 1;
     if (this.#newest.dts > 0)
       lastK = Math.max(lastK, grid.positionOf(this.#newest.dts, this.#newest.timescale).k);
+    else lastK = record().periods.find(({ ordinal }) => ordinal === this.#ordinal)?.lastK ?? lastK;
     for (const { id } of presentation.renditions) {
       const next = rows.author.next(id);
       if (next.k < Number.MAX_SAFE_INTEGER) lastK = Math.max(lastK, next.part === 0 ? next.k - 1 : next.k);
     }
-    rows.endPeriod(lastK);
+    return lastK;
   }
 
   #fromTicks(): number | undefined {

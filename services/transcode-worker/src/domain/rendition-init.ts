@@ -1,13 +1,7 @@
 import { session } from '@millrace/contracts';
-import {
-  aacCodecString,
-  avcCodecString,
-  marshalInitSegment,
-  parseAudioSpecificConfig,
-  parseAvcDecoderConfiguration,
-  parseSequenceParameterSet,
-} from '@millrace/media';
-import type { InitTrack } from '@millrace/media';
+import { codecString, marshalInitSegment } from '@millrace/media';
+import type { ColorDescription, InitTrack } from '@millrace/media';
+import { saidColor } from './video-color.ts';
 import { OutputAssertionError } from './sample-assertions.ts';
 
 /** Every rendition is one track of its own file. */
@@ -19,7 +13,7 @@ export const RENDITION_TRACK_ID = 1;
  * Throws `OutputAssertionError` when codec, size or timescale are not those that the presentation promised to players.
  */
 export function encodedInit(rendition: session.Rendition, output: InitTrack): Buffer {
-  const codec = codecOf(output);
+  const codec = codecString(output);
   const wrong =
     codec !== rendition.codec
       ? `codec ${codec}, promised ${rendition.codec}`
@@ -40,7 +34,8 @@ export function passthroughInit(rendition: session.Rendition, track: session.Tra
     height: track.height,
     sampleRate: track.sampleRate,
     channelCount: track.channelCount,
-    ...(track.sampleAspectRatio === undefined ? {} : { sampleAspectRatio: track.sampleAspectRatio }),
+    sampleAspectRatio: track.sampleAspectRatio,
+    color: track.kind === session.TrackKind.VIDEO ? saidColor(track) : undefined,
   });
 }
 
@@ -52,7 +47,8 @@ function marshalInit(
     readonly height: number;
     readonly sampleRate?: number;
     readonly channelCount?: number;
-    readonly sampleAspectRatio?: session.Rational;
+    readonly sampleAspectRatio?: session.Rational | undefined;
+    readonly color?: ColorDescription | undefined;
   },
 ): Buffer {
   const common = {
@@ -68,18 +64,13 @@ function marshalInit(
       channelCount: media.channelCount ?? rendition.channelCount,
     });
   }
-  const { sampleAspectRatio } = media;
+  const { sampleAspectRatio, color } = media;
   return marshalInitSegment({
     ...common,
     kind: 'video',
     width: media.width,
     height: media.height,
     ...(sampleAspectRatio === undefined ? {} : { sampleAspectRatio }),
+    ...(color === undefined ? {} : { color }),
   });
-}
-
-function codecOf(output: InitTrack): string {
-  if (output.sampleEntry === 'mp4a') return aacCodecString(parseAudioSpecificConfig(output.decoderConfig));
-  const [sps] = parseAvcDecoderConfiguration(output.decoderConfig).sequenceParameterSets;
-  return sps === undefined ? output.sampleEntry : avcCodecString(parseSequenceParameterSet(sps));
 }

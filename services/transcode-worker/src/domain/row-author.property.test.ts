@@ -1,6 +1,6 @@
 import { test } from '@jest/globals';
 import type { sink } from '@millrace/contracts';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { audioRendition, videoRendition } from '../testing/renditions.ts';
 import { RowWindow } from '../testing/row-window.ts';
 import { PartGrid } from './part-grid.ts';

@@ -105,20 +105,20 @@ export class SessionRunner {
   }
 
   #keepRenewed(lease: Lease, lost: AbortController): NodeJS.Timeout {
+    return setInterval(() => void this.#renew(lease, lost), RENEW_EVERY_MS);
+  }
+
+  async #renew(lease: Lease, lost: AbortController): Promise<void> {
     const { leases, logger } = this.#dependencies;
     const { sessionId } = lease;
-    return setInterval(() => {
-      leases.renew(lease).then(
-        (isHeld) => {
-          if (isHeld) return;
-          logger.warn({ sessionId }, 'Another worker has the lease; this one stops working for the session');
-          lost.abort();
-        },
-        // A store that is away fences nobody: live sessions go on, the packager judges by the token.
-        (error: unknown) =>
-          logger.warn({ err: error, sessionId }, 'The lease could not be renewed; going on'),
-      );
-    }, RENEW_EVERY_MS);
+    try {
+      if (await leases.renew(lease)) return;
+      logger.warn({ sessionId }, 'Another worker has the lease; this one stops working for the session');
+      lost.abort();
+    } catch (error) {
+      // A store that is away fences nobody: live sessions go on, the packager judges by the token.
+      logger.warn({ err: error, sessionId }, 'The lease could not be renewed; going on');
+    }
   }
 
   async #work(lease: Lease, signal: AbortSignal): Promise<'session-ended' | 'stopped'> {

@@ -1,7 +1,7 @@
 import type { session } from '@millrace/contracts';
 
 /** How the samples of a picture are to be understood, as ffmpeg names it. */
-export interface ColourTags {
+export interface ColorTags {
   readonly primaries: string;
   readonly transfer: string;
   readonly matrix: string;
@@ -29,21 +29,22 @@ export function timingFilters(video: DecodedVideo, rate: session.Rational | unde
       ? []
       : [
           `setpts=PTS-${start}`,
-          `fps=${rate.numerator}/${rate.denominator}`,
+          // "pass": what ends a period is its last frame, not a frame short of it.
+          `fps=${rate.numerator}/${rate.denominator}:eof_action=pass`,
           'settb=1/90000',
           `setpts=PTS+${start}`,
         ]),
   ];
 }
 
-/** Filters of one rung: drop what comes before its first frame, fit the picture into the fixed frame, tag the colours. */
+/** Filters of one rung: drop what comes before its first frame, fit the picture into the fixed frame, tag the colors. */
 export function renditionFilters(options: {
   readonly track: session.Track;
   readonly frame: { readonly width: number; readonly height: number };
   readonly firstTicks: number;
-  readonly colour: ColourTags;
+  readonly color: ColorTags;
 }): readonly string[] {
-  const { frame, colour } = options;
+  const { frame, color } = options;
   const fitted = fitIntoFrame(options.track, frame);
   const isPadded = fitted.width !== frame.width || fitted.height !== frame.height;
   return [
@@ -57,7 +58,7 @@ export function renditionFilters(options: {
       : []),
     'setsar=1',
     'format=yuv420p',
-    `setparams=range=tv:color_primaries=${colour.primaries}:color_trc=${colour.transfer}:colorspace=${colour.matrix}`,
+    `setparams=range=tv:color_primaries=${color.primaries}:color_trc=${color.transfer}:colorspace=${color.matrix}`,
   ];
 }
 

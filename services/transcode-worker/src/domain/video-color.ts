@@ -1,6 +1,7 @@
 import type { session } from '@millrace/contracts';
 import { ParseError, parseAvcDecoderConfiguration, parseSequenceParameterSet } from '@millrace/media';
-import type { ColourTags } from './video-filters.ts';
+import type { ColorDescription } from '@millrace/media';
+import type { ColorTags } from './video-filters.ts';
 
 /** ISO/IEC 23001-8 code points that ffmpeg's filters know by name; others are taken as unsaid. */
 const PRIMARIES: Readonly<Record<number, string>> = {
@@ -36,13 +37,13 @@ const MATRICES: Readonly<Record<number, string>> = {
 const HD_HEIGHT = 720;
 
 /**
- * The colour tags of a track: what its SPS says, else what its size makes likely.
+ * The color tags of a track: what its SPS says, else what its size makes likely.
  *
  * The samples are scaled, not converted, so that the rungs carry the tags of the source.
  */
-export function colourOf(track: session.Track): ColourTags {
+export function colorOf(track: session.Track): ColorTags {
   const usual = track.height >= HD_HEIGHT ? 'bt709' : 'smpte170m';
-  const said = saidColour(track);
+  const said = saidColor(track);
   return {
     primaries: PRIMARIES[said?.primaries ?? 0] ?? usual,
     transfer: TRANSFERS[said?.transfer ?? 0] ?? usual,
@@ -50,7 +51,8 @@ export function colourOf(track: session.Track): ColourTags {
   };
 }
 
-function saidColour(track: session.Track) {
+/** What the SPS of a track says of its colors; `undefined` when it says nothing, or cannot be parsed. */
+export function saidColor(track: session.Track): ColorDescription | undefined {
   try {
     const [sps] = parseAvcDecoderConfiguration(track.decoderConfig).sequenceParameterSets;
     return sps === undefined ? undefined : parseSequenceParameterSet(sps).color;

@@ -1,0 +1,140 @@
+import { session } from '@millrace/contracts';
+import type { MillraceEvent } from '@millrace/contracts';
+import { createLogger, createRegistry, MemoryLeaseStore } from '@millrace/runtime';
+import { createFfmpegTranscoder } from '../adapters/ffmpeg-transcoder.ts';
+import { workerConfigSchema } from '../config.ts';
+import type { WorkerConfig } from '../config.ts';
+import { SessionRunner } from '../domain/session-runner.ts';
+import type { SessionOutcome } from '../domain/session-runner.ts';
+import type { StartTranscoder, Transcoder } from '../domain/transcoder.ts';
+import { createWorkerMetrics } from '../metrics.ts';
+import { FakeRelay } from './fake-relay.ts';
+import { FakeSink } from './fake-sink.ts';
+import { audioRendition, videoRendition } from './renditions.ts';
+import { makeSyntheticMedia } from './synthetic-media.ts';
+import type { SyntheticInput } from './synthetic-media.ts';
+
+/** First segment of the first period in tests: its start is on the grid for SEG 2. */
+export const FIRST_K = 850_000_001;
+/** The start of `FIRST_K` in 90 kHz ticks. */
+export const START_TICKS = FIRST_K * 180_000;
+
+/** A presentation for tests: SEG 2, PT 1, a rung of 320x180 and one of 160x90, audio. */
+export function presentationOf(change: Partial<session.Presentation> = {}): session.Presentation {
+  return {
+    renditions: [
+      videoRendition(),
+      videoRendition({ id: '90p', width: 160, height: 90, targetBps: 100_000 }),
+      audioRendition(),
+    ],
+    segmentDurationSeconds: { numerator: 2, denominator: 1 },
+    partDurationSeconds: { numerator: 1, denominator: 1 },
+    partTargetUs: 1_100_000,
+    targetDurationSeconds: 2,
+    windowSegments: 6,
+    availabilityStartMs: 0,
+    preset: session.Preset.LOW_LATENCY,
+    isVariableFrameRate: false,
+    ...change,
+  };
+}
+
+/** One session on fakes, with the real ffmpeg. */
+export class WorkerHarness {
+  readonly relay = new FakeRelay();
+  readonly sink = new FakeSink();
+  readonly events: MillraceEvent[] = [];
+  readonly transcoders: Transcoder[] = [];
+  readonly #registry = createRegistry('transcode-worker');
+  readonly #abort = new AbortController();
+  readonly #presentation: session.Presentation;
+  readonly #config: WorkerConfig;
+  #record: session.SessionRecord;
+  #outcome: Promise<SessionOutcome> | undefined;
+
+  constructor(
+    presentation: session.Presentation = presentationOf(),
+    config: {
+      readonly watchdog?: Partial<WorkerConfig['watchdog']>;
+      readonly lateness?: Partial<WorkerConfig['lateness']>;
+    } = {},
+  ) {
+    this.#presentation = presentation;
+    this.#config = workerConfigSchema.parse({ ...config, ffmpeg: { encoderThreads: 2 } });
+    this.#record = {
+      sessionId: 'session-1',
+      channel: 'news',
+      state: session.SessionState.LIVE,
+      openedAtMs: 0,
+      stateSinceMs: 0,
+      graceSeconds: 30,
+      presentation,
+      periods: [],
+      currentK: FIRST_K,
+      revision: 1,
+    };
+  }
+
+  /** Adds a period that begins at a segment. */
+  async addPeriod(input: SyntheticInput, firstK = FIRST_K): Promise<session.Period> {
+    const media = await makeSyntheticMedia(firstK * 180_000, input);
+    const period: session.Period = {
+      ordinal: this.#record.periods.length,
+      firstK,
+      startTicks: firstK * 180_000,
+      tracks: [...media.tracks],
+      reason: 'first',
+    };
+    this.#record = { ...this.#record, periods: [...this.#record.periods, period] };
+    this.relay.addPeriod(period, media);
+    return period;
+  }
+
+  /** Starts the worker for the session. */
+  start(): void {
+    const start = createFfmpegTranscoder(this.#config.ffmpeg.path);
+    const startTranscoder: StartTranscoder = (plan, audioTrack, listener) => {
+      const transcoder = start(plan, audioTrack, listener);
+      this.transcoders.push(transcoder);
+      return transcoder;
+    };
+    this.#outcome = new SessionRunner(
+      {
+        relay: this.relay,
+        sink: this.sink,
+        leases: new MemoryLeaseStore({ clock: Date.now }),
+        startTranscoder,
+        config: this.#config,
+        metrics: createWorkerMetrics(this.#registry),
+        events: { emit: (event) => void this.events.push(event) },
+        logger: createLogger({ service: 'transcode-worker', level: 'error' }),
+        clock: Date.now,
+      },
+      () => this.#record,
+      this.#presentation,
+    ).run(this.#abort.signal);
+  }
+
+  /** The newest ffmpeg. */
+  get transcoder(): Transcoder {
+    const transcoder = this.transcoders.at(-1);
+    if (transcoder === undefined) throw new Error('no ffmpeg was started');
+    return transcoder;
+  }
+
+  /** Events of one type. */
+  eventsOf<T extends MillraceEvent['type']>(type: T): readonly Extract<MillraceEvent, { type: T }>['data'][] {
+    return this.events.filter((event) => event.type === type).map(({ data }) => data) as never;
+  }
+
+  /** Resolves with how the work ended. */
+  async finished(): Promise<SessionOutcome> {
+    return (await this.#outcome) ?? 'stopped';
+  }
+
+  /** Stops the work; resolves when nothing of it is left. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#outcome;
+  }
+}
