@@ -90,7 +90,7 @@ export {
   videoCadence,
 } from './timeline/part-target.ts';
 export type { SampleCadence } from './timeline/part-target.ts';
-export { frameRateFromNumber, frameTicks } from './timeline/frame-rate.ts';
+export { encodedFrameRate, frameRateFromNumber, frameTicks } from './timeline/frame-rate.ts';
 export { SessionTimeline } from './timeline/session-timeline.ts';
 export type { SessionTimelineOptions } from './timeline/session-timeline.ts';
 export type { TimelineMetadata } from './timeline/publication.ts';

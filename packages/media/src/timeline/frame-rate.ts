@@ -18,6 +18,7 @@ const AGREEMENT = 0.005;
 /** A clock of whole milliseconds is off by up to half of one, at both ends of a span. */
 const CLOCK_ERROR_MS = 1.01;
 const FEWEST_FRAMES = 4;
+const CAP_TOLERANCE = 1.002;
 
 /** Ticks from a period's start to frame `index` at 90 kHz, rounded to the nearest tick, halves up; exact at any index. */
 export function frameTicks(index: number, rate: Rational): number {
@@ -78,6 +79,22 @@ export function segmentDurationOfInterval(
       : rational(Math.max(1, interval.frames) * interval.rate.denominator, interval.rate.numerator);
   const multiple = Math.max(1, Math.ceil(duration.denominator / duration.numerator));
   return rational(duration.numerator * multiple, duration.denominator);
+}
+
+/**
+ * The rate that an encoded rung runs at: the source's, divided by the smallest whole number that brings it under the cap.
+ *
+ * Exact: 60000/1001 under a cap of 30 is 30000/1001. A rate up to 0.2 % above the cap stays (30 under 29.97), so that what was
+ * fixed at opening also fits an encoder that comes back with its rate written differently. Without a source rate the cap is
+ * the rate, without a cap the source's is.
+ */
+export function encodedFrameRate(
+  source: Rational | undefined,
+  cap: Rational | undefined,
+): Rational | undefined {
+  if (source === undefined || cap === undefined) return source ?? cap;
+  const ratio = rationalToNumber(source) / rationalToNumber(cap);
+  return rational(source.numerator, source.denominator * Math.max(1, Math.ceil(ratio / CAP_TOLERANCE)));
 }
 
 function isPlausible(rate: Rational): boolean {
