@@ -7,7 +7,8 @@ export function removeEmulationPrevention(nal: Uint8Array): Uint8Array {
     const byte = nal[at] ?? 0;
     if (zeros >= 2 && byte === 3) {
       if (out === undefined) {
-        out = nal.slice();
+        // Not slice(): that of a Buffer shares its memory.
+        out = new Uint8Array(nal);
         length = at;
       }
       zeros = 0;
