@@ -120,3 +120,7 @@ export type {
   HlsVariant,
   MultivariantPlaylistInput,
 } from './hls/multivariant-playlist.ts';
+
+export { muxTransportStream } from './mpegts/transport-stream.ts';
+export type { TransportStreamInput } from './mpegts/transport-stream.ts';
+export type { TsTrack } from './mpegts/elementary-streams.ts';

@@ -1,0 +1,64 @@
+import type { sink } from '@millrace/contracts';
+import type { Clock, RenditionSink, SinkStream } from '@millrace/runtime';
+import type { SessionDirectory } from '../domain/session-directory.ts';
+import type { SessionWindow } from '../domain/session-window.ts';
+
+/** The sink for workers of the same process: parts are kept by reference, so their bytes must not change afterwards. */
+export class InProcessRenditionSink implements RenditionSink {
+  readonly #directory: SessionDirectory;
+  readonly #clock: Clock;
+
+  constructor(directory: SessionDirectory, clock: Clock) {
+    this.#directory = directory;
+    this.#clock = clock;
+  }
+
+  async open(hello: sink.Hello, signal: AbortSignal): Promise<SinkStream> {
+    signal.throwIfAborted();
+    const window = this.#directory.adopt(hello.sessionId);
+    const reply = window.open(hello);
+    return new InProcessSinkStream(window, hello.leaseToken, reply, { clock: this.#clock, signal });
+  }
+}
+
+class InProcessSinkStream implements SinkStream {
+  readonly reply: sink.HelloReply;
+  readonly #window: SessionWindow;
+  readonly #token: number;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  #isOpen = true;
+
+  constructor(
+    window: SessionWindow,
+    token: number,
+    reply: sink.HelloReply,
+    options: { readonly clock: Clock; readonly signal: AbortSignal },
+  ) {
+    this.#window = window;
+    this.#token = token;
+    this.reply = reply;
+    this.#clock = options.clock;
+    this.#signal = options.signal;
+    this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  async publishInit(init: sink.InitSegment): Promise<void> {
+    this.#signal.throwIfAborted();
+    this.#window.publishInit(init);
+  }
+
+  async publishPart(part: sink.Part): Promise<void> {
+    this.#signal.throwIfAborted();
+    this.#window.publishPart(part, this.#token, this.#clock());
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#window.closeStream();
+  }
+
+  readonly #onAbort = (): void => this.close();
+}

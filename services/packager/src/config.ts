@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+const port = z.number().int().min(0).max(65_535);
+const count = z.number().int().min(1);
+
+/** Settings of the packager. */
+export const packagerConfigSchema = z.object({
+  http: z
+    .object({
+      host: z.string().default('127.0.0.1').describe('Address that public HTTP listens on.'),
+      port: port.default(8081).describe('Port that public HTTP listens on; 0 lets the system choose.'),
+      maxConnections: count.default(8192).describe('HTTP connections; further ones are closed at once.'),
+      idleTimeoutMs: count
+        .default(30_000)
+        .describe('After this long without a byte in either direction a connection is closed, in ms.'),
+    })
+    .prefault({}),
+  admin: z
+    .object({
+      host: z.string().default('127.0.0.1').describe('Address of metrics and health.'),
+      port: port.default(9203).describe('Port of metrics and health; 0 lets the system choose.'),
+    })
+    .prefault({}),
+  memory: z
+    .object({
+      maxTotalBytes: count
+        .default(2 * 1024 ** 3)
+        .describe('Bytes of media held for all sessions; parts beyond are refused.'),
+      maxSessionBytes: count
+        .default(512 * 1024 ** 2)
+        .describe('Bytes of media held for one session; parts beyond are refused.'),
+      maxTsCacheBytes: count
+        .default(64 * 1024 ** 2)
+        .describe(
+          'Bytes of MPEG-TS segments kept, so that one is made once; the least recently used goes first.',
+        ),
+    })
+    .prefault({}),
+  limits: z
+    .object({
+      maxSessions: count.default(1000).describe('Sessions held; further ones are refused.'),
+      maxRenditions: count.default(32).describe('Renditions of one session; further ones are refused.'),
+      maxPartBytes: count.default(32 * 1024 ** 2).describe('Bytes of one part; a larger one is refused.'),
+      maxInitBytes: count.default(64 * 1024).describe('Bytes of one init segment; a larger one is refused.'),
+      maxWaiters: count
+        .default(20_000)
+        .describe('Requests and index readers that are held at a time; further ones get 503.'),
+    })
+    .prefault({}),
+  startHoldMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(30_000)
+    .default(5000)
+    .describe('How long a playlist without a segment yet is held before it is a 404, in ms.'),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severe level logged.'),
+});
+
+/** Settings of the packager, as validated. */
+export type PackagerConfig = z.infer<typeof packagerConfigSchema>;

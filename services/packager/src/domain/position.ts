@@ -1,0 +1,11 @@
+import type { sink } from '@millrace/contracts';
+
+/** Orders positions: negative when `a` lies before `b`, 0 when they are the same. */
+export function comparePositions(a: sink.Position, b: sink.Position): number {
+  return a.k === b.k ? a.part - b.part : a.k - b.k;
+}
+
+/** A position for people: `870000000/1`. */
+export function describePosition(position: sink.Position): string {
+  return `${position.k}/${position.part}`;
+}

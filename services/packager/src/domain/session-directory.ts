@@ -1,0 +1,204 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { session } from '@millrace/contracts';
+import { ServiceError } from '@millrace/runtime';
+import type { Clock, Logger, SessionStore } from '@millrace/runtime';
+import { MemoryBudget } from './memory-budget.ts';
+import type { MemoryLimits } from './memory-budget.ts';
+import { SessionWindow } from './session-window.ts';
+import type { SessionLimits, SessionObserver } from './session-window.ts';
+import { WaiterLimit, WaitingRoom } from './waiting-room.ts';
+
+/** Limits of everything the packager holds. */
+export interface DirectoryLimits extends SessionLimits, MemoryLimits {
+  readonly maxSessions: number;
+  readonly maxWaiters: number;
+}
+
+/** Where a session id stands. */
+export type FoundSession =
+  | { readonly kind: 'known'; readonly window: SessionWindow }
+  /** It ended and its time is over (410). */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unknown' };
+
+/** Ids of forgotten sessions that are remembered, so that their URLs say 410 and not 404. */
+const MAX_FORGOTTEN = 10_000;
+/** An ended session finishes although its worker is still there, in case it hangs. */
+const FINISH_DEADLINE_MS = 10_000;
+/** A session that only a worker knows: its record should come any moment. */
+const ADOPTION_DEADLINE_MS = 30_000;
+const RETRY_MS = 250;
+
+/** All sessions this packager holds, kept in step with the session store. */
+export class SessionDirectory {
+  readonly #limits: DirectoryLimits;
+  readonly #store: SessionStore;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #observer: SessionObserver;
+  readonly #budget: MemoryBudget;
+  readonly #waiterLimit: WaiterLimit;
+  readonly #sessions = new Map<string, SessionWindow>();
+  readonly #forgotten = new Set<string>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Those who wait for a session to become known. */
+  readonly arrivals: WaitingRoom;
+  readonly #abort = new AbortController();
+  #mirroring: Promise<void> = Promise.resolve();
+
+  constructor(options: {
+    readonly limits: DirectoryLimits;
+    readonly sessions: SessionStore;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly observer: Omit<SessionObserver, 'onFinished'>;
+  }) {
+    this.#limits = options.limits;
+    this.#store = options.sessions;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#budget = new MemoryBudget(options.limits);
+    this.#waiterLimit = new WaiterLimit(options.limits.maxWaiters);
+    this.arrivals = new WaitingRoom(this.#waiterLimit);
+    const { observer } = options;
+    this.#observer = {
+      onPartStored: (part) => observer.onPartStored(part),
+      onDuplicate: () => observer.onDuplicate(),
+      onRefused: (reason) => observer.onRefused(reason),
+      onSegmentCompleted: (...completed) => observer.onSegmentCompleted(...completed),
+      onFinished: (finished) => this.#onFinished(finished),
+    };
+  }
+
+  /** Bytes of media that all sessions hold. */
+  get mediaBytes(): number {
+    return this.#budget.totalBytes;
+  }
+
+  /** Requests and readers that are held. */
+  get waiterCount(): number {
+    return this.#waiterLimit.count;
+  }
+
+  get sessions(): Iterable<SessionWindow> {
+    return this.#sessions.values();
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Begins to follow the session store. */
+  start(): void {
+    this.#mirroring = this.#mirror(this.#abort.signal);
+  }
+
+  find(id: string): FoundSession {
+    const window = this.#sessions.get(id);
+    if (window !== undefined) return { kind: 'known', window };
+    return { kind: this.#forgotten.has(id) ? 'gone' : 'unknown' };
+  }
+
+  /** The session a worker opens a stream for: the worker may have heard of it before the mirror. */
+  adopt(id: string): SessionWindow {
+    const known = this.#sessions.get(id);
+    if (known !== undefined) return known;
+    if (this.#abort.signal.aborted)
+      throw new ServiceError('UNAVAILABLE', 'PACKAGER_STOPPING', 'This packager stops; use another one.');
+    if (this.#forgotten.has(id)) {
+      this.#observer.onRefused('session-ended');
+      throw new ServiceError('FAILED_PRECONDITION', 'PACKAGER_SESSION_ENDED', `Session ${id} is over.`);
+    }
+    const window = this.#add(id);
+    this.#setTimer(id, ADOPTION_DEADLINE_MS, () => {
+      if (window.record === undefined) this.#forget(window);
+    });
+    return window;
+  }
+
+  /** Ends every wait and stops following the store. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.arrivals.close();
+    for (const window of this.#sessions.values()) window.clear();
+    this.#sessions.clear();
+    await this.#mirroring;
+  }
+
+  async #mirror(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        for await (const record of this.#store.watch(signal)) this.#apply(record);
+      } catch (error) {
+        this.#logger.warn(
+          { err: error },
+          'The session store cannot be followed; live sessions go on, trying again',
+        );
+      }
+      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #apply(record: session.SessionRecord): void {
+    const { sessionId } = record;
+    const known = this.#sessions.get(sessionId);
+    if (known === undefined) {
+      if (this.#forgotten.has(sessionId)) return;
+      if (this.#sessions.size >= this.#limits.maxSessions) {
+        this.#observer.onRefused('limit');
+        this.#logger.warn({ sessionId }, 'A session is not served: limits.maxSessions is reached');
+        return;
+      }
+    }
+    const window = known ?? this.#add(sessionId);
+    window.update(record);
+    if (record.state === session.SessionState.ENDED && !window.isFinished)
+      this.#setTimer(sessionId, FINISH_DEADLINE_MS, () => window.finish());
+  }
+
+  #add(id: string): SessionWindow {
+    if (this.#sessions.size >= this.#limits.maxSessions) {
+      this.#observer.onRefused('limit');
+      throw new ServiceError(
+        'RESOURCE_EXHAUSTED',
+        'PACKAGER_LIMIT',
+        `This packager holds ${this.#limits.maxSessions} sessions, which is limits.maxSessions.`,
+      );
+    }
+    const window = new SessionWindow({
+      id,
+      account: this.#budget.openAccount(),
+      limits: this.#limits,
+      waiters: new WaitingRoom(this.#waiterLimit),
+      observer: this.#observer,
+    });
+    this.#sessions.set(id, window);
+    this.arrivals.wake();
+    return window;
+  }
+
+  #onFinished(window: SessionWindow): void {
+    this.#logger.info({ sessionId: window.id }, 'Session finished; its media stays for the window and H-8');
+    this.#setTimer(window.id, window.retentionAfterEndMs, () => this.#forget(window));
+  }
+
+  #forget(window: SessionWindow): void {
+    this.#sessions.delete(window.id);
+    this.#timers.delete(window.id);
+    window.clear();
+    this.#forgotten.add(window.id);
+    if (this.#forgotten.size > MAX_FORGOTTEN) {
+      const [oldest] = this.#forgotten;
+      if (oldest !== undefined) this.#forgotten.delete(oldest);
+    }
+    this.#logger.info({ sessionId: window.id, at: this.#clock() }, 'Session forgotten');
+  }
+
+  /** One timer a session: a later step replaces the one before it. */
+  #setTimer(id: string, delayMs: number, run: () => void): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.set(id, setTimeout(run, delayMs));
+  }
+}

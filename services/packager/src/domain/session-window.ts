@@ -1,0 +1,305 @@
+import { session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
+import { ServiceError } from '@millrace/runtime';
+import type { ServiceErrorCode } from '@millrace/runtime';
+import type { MemoryAccount } from './memory-budget.ts';
+import { checkPart } from './part-rules.ts';
+import { describePosition } from './position.ts';
+import type { RefusalReason } from './refusal.ts';
+import { RenditionWindow } from './rendition-window.ts';
+import type { StoredSegment } from './stored-segment.ts';
+import { TokenRuling } from './token-ruling.ts';
+import type { WaitingRoom } from './waiting-room.ts';
+
+/** Sizes that one session may not pass. */
+export interface SessionLimits {
+  readonly maxRenditions: number;
+  readonly maxPartBytes: number;
+  readonly maxInitBytes: number;
+}
+
+/** What a session tells those who keep it. */
+export interface SessionObserver {
+  onPartStored(part: sink.Part): void;
+  onDuplicate(): void;
+  onRefused(reason: RefusalReason): void;
+  onSegmentCompleted(session: SessionWindow, rendition: RenditionWindow, segment: StoredSegment): void;
+  /** Nothing will follow: the last rows are in, and playlists have ENDLIST. */
+  onFinished(session: SessionWindow): void;
+}
+
+/** An init segment with the number of its period. */
+interface StoredInit {
+  readonly renditionId: string;
+  readonly period: number;
+  readonly data: Buffer;
+}
+
+/** AAS 8.11: a live playlist lists six segments at least. */
+const MIN_WINDOW_SEGMENTS = 6;
+/** Rendition ids are path segments and labels. */
+const RENDITION_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+const ERROR_CODES: Readonly<Record<RefusalReason, ServiceErrorCode>> = {
+  'token-stale': 'FAILED_PRECONDITION',
+  contradiction: 'FAILED_PRECONDITION',
+  'out-of-order': 'FAILED_PRECONDITION',
+  invalid: 'INVALID_ARGUMENT',
+  'too-long': 'INVALID_ARGUMENT',
+  memory: 'RESOURCE_EXHAUSTED',
+  limit: 'RESOURCE_EXHAUSTED',
+  'session-ended': 'FAILED_PRECONDITION',
+  stopping: 'UNAVAILABLE',
+};
+
+/**
+ * One session: its renditions, init segments, the tokens that rule it and those who wait for it.
+ *
+ * It never makes or alters a row. Refusals are `ServiceError`s with the id `PACKAGER_<REASON>`.
+ */
+export class SessionWindow {
+  readonly id: string;
+  /** Those who wait for a segment, a playlist or the end. */
+  readonly waiters: WaitingRoom;
+  readonly #account: MemoryAccount;
+  readonly #limits: SessionLimits;
+  readonly #observer: SessionObserver;
+  readonly #renditions = new Map<string, RenditionWindow>();
+  readonly #inits = new Map<string, StoredInit>();
+  readonly #ruling = new TokenRuling();
+  #record: session.SessionRecord | undefined;
+  #openStreams = 0;
+  #isFinished = false;
+
+  constructor(options: {
+    readonly id: string;
+    readonly account: MemoryAccount;
+    readonly limits: SessionLimits;
+    readonly waiters: WaitingRoom;
+    readonly observer: SessionObserver;
+  }) {
+    this.id = options.id;
+    this.waiters = options.waiters;
+    this.#account = options.account;
+    this.#limits = options.limits;
+    this.#observer = options.observer;
+  }
+
+  get record(): session.SessionRecord | undefined {
+    return this.#record;
+  }
+
+  /** What players read once; absent until it is fixed and known here. */
+  get presentation(): session.Presentation | undefined {
+    return this.#record?.presentation;
+  }
+
+  /** True when nothing will follow. */
+  get isFinished(): boolean {
+    return this.#isFinished;
+  }
+
+  get renditions(): Iterable<RenditionWindow> {
+    return this.#renditions.values();
+  }
+
+  rendition(id: string): RenditionWindow | undefined {
+    return this.#renditions.get(id);
+  }
+
+  /** The init segment of a rendition's period. */
+  init(renditionId: string, period: number): Buffer | undefined {
+    return this.#inits.get(initKey(renditionId, period))?.data;
+  }
+
+  /** How long everything has to stay once nothing follows (H-8). */
+  get retentionAfterEndMs(): number {
+    return Math.max(0, ...[...this.#renditions.values()].map((window) => window.retentionAfterEndMs));
+  }
+
+  /** Takes over a newer version of the session's record. */
+  update(record: session.SessionRecord): void {
+    if (this.#record !== undefined && record.revision < this.#record.revision) return;
+    const hadPresentation = this.presentation !== undefined;
+    this.#record = record;
+    if (!hadPresentation) for (const window of this.#renditions.values()) this.#applyTerms(window);
+    this.finishIfOver();
+    this.waiters.wake();
+  }
+
+  /** Answers a worker's hello: what is held, and where to go on. */
+  open(hello: sink.Hello): sink.HelloReply {
+    const { from, leaseToken } = hello;
+    if (this.#isFinished) throw this.#refuse('session-ended', 'the session is over');
+    if (from === undefined || !isPosition(from) || !Number.isSafeInteger(leaseToken) || leaseToken < 1)
+      throw this.#refuse('invalid', 'a hello needs a token above 0 and a first position');
+    if (!this.#ruling.claim(leaseToken, from)) {
+      const rulingToken = this.#ruling.rulingAt(from);
+      throw this.#refuse(
+        'token-stale',
+        `token ${rulingToken} rules ${describePosition(from)}, not ${leaseToken}; take the lease again`,
+        { rulingToken },
+      );
+    }
+    this.#openStreams += 1;
+    const renditions = [...this.#renditions.values()].map((window) => window.resume());
+    return {
+      renditions: renditions.filter(({ resume }) => resume !== undefined),
+      inits: [...this.#inits.values()].map((init) => ({ ...init })),
+    };
+  }
+
+  /** A worker's stream was closed. */
+  closeStream(): void {
+    this.#openStreams -= 1;
+    this.finishIfOver();
+  }
+
+  /** Keeps the init segment of a rendition's period; the first one stays. */
+  publishInit(init: sink.InitSegment): void {
+    if (this.#isFinished) throw this.#refuse('session-ended', 'the session is over');
+    const isFit =
+      Number.isSafeInteger(init.period) &&
+      init.period >= 0 &&
+      init.data.length > 0 &&
+      init.data.length <= this.#limits.maxInitBytes;
+    if (!isFit)
+      throw this.#refuse('invalid', `the init segment of ${init.renditionId} is empty or too large`);
+    const key = initKey(init.renditionId, init.period);
+    const known = this.#inits.get(key);
+    if (known !== undefined) {
+      if (known.data.equals(init.data)) return;
+      throw this.#refuse(
+        'contradiction',
+        `another init segment of ${init.renditionId} is fixed for period ${init.period}; open a new period`,
+      );
+    }
+    this.#windowOf(init.renditionId);
+    if (!this.#account.take(init.data.length))
+      throw this.#refuse('memory', 'no memory is left for media; raise memory.*');
+    this.#inits.set(key, { renditionId: init.renditionId, period: init.period, data: init.data });
+    this.waiters.wake();
+  }
+
+  /** Keeps a part, or acknowledges one that is held already. */
+  publishPart(part: sink.Part, token: number, nowMs: number): void {
+    if (this.#isFinished) throw this.#refuse('session-ended', 'the session is over');
+    if (!checkPart(part, this.#limits.maxPartBytes))
+      throw this.#refuse('invalid', `a part of ${part.renditionId} has no position or values out of range`);
+    const rulingToken = this.#ruling.rulingAt(part.position);
+    const place = `${part.renditionId} ${describePosition(part.position)}`;
+    if (rulingToken !== token)
+      throw this.#refuse('token-stale', `token ${rulingToken} rules ${place}, not ${token}`, { rulingToken });
+    const window = this.#windowOf(part.renditionId);
+    const outcome = window.take(part, nowMs);
+    switch (outcome.kind) {
+      case 'refused':
+        throw this.#refuse(outcome.refusal.reason, `${place}: ${outcome.refusal.message}`);
+      case 'duplicate':
+        this.#observer.onDuplicate();
+        return;
+      case 'stored':
+        this.#observer.onPartStored(part);
+        if (outcome.completed !== undefined) this.#onCompleted(window, outcome.completed);
+    }
+  }
+
+  #onCompleted(window: RenditionWindow, segment: StoredSegment): void {
+    this.#forgetInits(window);
+    this.#observer.onSegmentCompleted(this, window, segment);
+    this.finishIfOver();
+    this.waiters.wake();
+  }
+
+  /** Counts the refusal and makes its error. */
+  #refuse(
+    reason: RefusalReason,
+    message: string,
+    details: Readonly<Record<string, unknown>> = {},
+  ): ServiceError {
+    this.#observer.onRefused(reason);
+    const id = `PACKAGER_${reason.toUpperCase().replaceAll('-', '_')}`;
+    return new ServiceError(ERROR_CODES[reason], id, message, {
+      details: { sessionId: this.id, ...details },
+    });
+  }
+
+  #windowOf(renditionId: string): RenditionWindow {
+    const known = this.#renditions.get(renditionId);
+    if (known !== undefined) return known;
+    if (!RENDITION_ID.test(renditionId)) throw this.#refuse('invalid', 'a rendition id is not fit for a URL');
+    if (this.#renditions.size >= this.#limits.maxRenditions)
+      throw this.#refuse('limit', `a session has at most ${this.#limits.maxRenditions} renditions`);
+    const window = new RenditionWindow(renditionId, this.#account);
+    this.#applyTerms(window);
+    this.#renditions.set(renditionId, window);
+    return window;
+  }
+
+  #applyTerms(window: RenditionWindow): void {
+    const { presentation } = this;
+    const rendition = presentation?.renditions.find(({ id }) => id === window.renditionId);
+    if (presentation === undefined || rendition === undefined) return;
+    window.setTerms({
+      timescale: rendition.timescale,
+      targetDurationSeconds: presentation.targetDurationSeconds,
+      windowSegments: Math.max(presentation.windowSegments, MIN_WINDOW_SEGMENTS),
+      isRemadeWhole:
+        rendition.kind === session.TrackKind.VIDEO &&
+        !rendition.isPassthrough &&
+        presentation.preset === session.Preset.QUALITY,
+    });
+  }
+
+  /** Init segments go with the last segment of their period; one that is newer than every segment is awaited by its first. */
+  #forgetInits(window: RenditionWindow): void {
+    const { periods } = window;
+    const newest = Math.max(...periods);
+    for (const [key, init] of this.#inits) {
+      if (init.renditionId !== window.renditionId || init.period >= newest || periods.has(init.period))
+        continue;
+      this.#inits.delete(key);
+      this.#account.release(init.data.length);
+    }
+  }
+
+  /**
+   * Finishes the session when its record has ended and nothing can follow: every rendition has its last row, or no worker
+   * publishes any more.
+   */
+  finishIfOver(): void {
+    if (this.#isFinished || this.#record?.state !== session.SessionState.ENDED) return;
+    if (this.#openStreams === 0 || this.#hasLastRows(this.#record)) this.finish();
+  }
+
+  /** Ends the session for players, whatever may still have been under way. */
+  finish(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    this.#observer.onFinished(this);
+    this.waiters.wake();
+  }
+
+  #hasLastRows(record: session.SessionRecord): boolean {
+    const lastK = record.periods.at(-1)?.lastK;
+    const ids = record.presentation?.renditions.map(({ id }) => id) ?? [];
+    return (
+      lastK !== undefined && ids.every((id) => (this.#renditions.get(id)?.lastComplete?.k ?? -1) >= lastK)
+    );
+  }
+
+  /** Lets go of everything and of everybody who waits. */
+  clear(): void {
+    for (const window of this.#renditions.values()) window.clear();
+    for (const { data } of this.#inits.values()) this.#account.release(data.length);
+    this.#inits.clear();
+    this.waiters.close();
+  }
+}
+
+function initKey(renditionId: string, period: number): string {
+  return `${period}/${renditionId}`;
+}
+
+function isPosition(position: sink.Position): boolean {
+  return [position.k, position.part].every((value) => Number.isSafeInteger(value) && value >= 0);
+}

@@ -1,0 +1,112 @@
+import type { sink } from '@millrace/contracts';
+
+/** A part that is held: its row data and its bytes, empty for a gap. */
+export interface StoredPart {
+  readonly durationTicks: number;
+  readonly isIndependent: boolean;
+  readonly isGap: boolean;
+  readonly bytes: Buffer;
+}
+
+/** A segment of a rendition: its row and its media. Parts are added until the last one; then nothing changes any more. */
+export class StoredSegment {
+  readonly renditionId: string;
+  readonly k: number;
+  readonly msn: number;
+  readonly discontinuitySequence: number;
+  readonly period: number;
+  readonly baseMediaDecodeTime: number;
+  readonly utcOffsetUs: number;
+  /** True when an EXT-X-DISCONTINUITY stands in front of it. */
+  readonly hasDiscontinuity: boolean;
+  /** When the window slid past it; absent while it is listed. */
+  removedAtMs: number | undefined;
+  #parts: StoredPart[] = [];
+  #body: Buffer | undefined;
+  #durationTicks = 0;
+  #sizeBytes = 0;
+
+  constructor(first: sink.Part & { readonly position: sink.Position }, hasDiscontinuity: boolean) {
+    this.renditionId = first.renditionId;
+    this.k = first.position.k;
+    this.msn = first.msn;
+    this.discontinuitySequence = first.discontinuitySequence;
+    this.period = first.period;
+    this.baseMediaDecodeTime = first.baseMediaDecodeTime;
+    this.utcOffsetUs = first.utcOffsetUs;
+    this.hasDiscontinuity = hasDiscontinuity;
+  }
+
+  get parts(): readonly StoredPart[] {
+    return this.#parts;
+  }
+
+  /** The concatenation of the parts; absent until the last one is there. */
+  get body(): Buffer | undefined {
+    return this.#body;
+  }
+
+  get isComplete(): boolean {
+    return this.#body !== undefined;
+  }
+
+  /** True when no part has media. */
+  get isGap(): boolean {
+    return this.#parts.every(({ isGap }) => isGap);
+  }
+
+  get durationTicks(): number {
+    return this.#durationTicks;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Adds the next part. */
+  add(part: sink.Part): void {
+    this.#parts.push({
+      durationTicks: part.durationTicks,
+      isIndependent: part.isIndependent,
+      isGap: part.isGap,
+      bytes: part.data,
+    });
+    this.#durationTicks += part.durationTicks;
+    this.#sizeBytes += part.data.length;
+    if (part.isLast) this.#complete();
+  }
+
+  /** One buffer serves the segment and, in slices, its parts; what the parts arrived in is let go. */
+  #complete(): void {
+    const body = Buffer.concat(this.#parts.map(({ bytes }) => bytes));
+    let at = 0;
+    this.#parts = this.#parts.map((part) => {
+      const bytes = body.subarray(at, at + part.bytes.length);
+      at += part.bytes.length;
+      return { ...part, bytes };
+    });
+    this.#body = body;
+  }
+
+  /** The row, as it travels. */
+  toRow(): sink.Row {
+    return {
+      renditionId: this.renditionId,
+      k: this.k,
+      msn: this.msn,
+      discontinuitySequence: this.discontinuitySequence,
+      period: this.period,
+      baseMediaDecodeTime: this.baseMediaDecodeTime,
+      durationTicks: this.#durationTicks,
+      utcOffsetUs: this.utcOffsetUs,
+      parts: this.#parts.map(({ durationTicks, bytes, isIndependent, isGap }) => ({
+        durationTicks,
+        sizeBytes: bytes.length,
+        isIndependent,
+        isGap,
+      })),
+      isComplete: this.isComplete,
+      isGap: this.isGap,
+    };
+  }
+}

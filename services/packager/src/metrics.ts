@@ -1,0 +1,104 @@
+import { Counter, Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { RequestTally } from './adapters/request-tally.ts';
+
+/** What the gauges read when they are collected. */
+export interface PackagerState {
+  readonly mediaBytes: number;
+  readonly tsCacheBytes: number;
+  readonly waiterCount: number;
+  readonly sessionCount: number;
+  /** Age of each session's newest media, by session id, in seconds. */
+  ages(): Iterable<readonly [sessionId: string, seconds: number]>;
+}
+
+/** Metrics of the packager. */
+export type PackagerMetrics = ReturnType<typeof createPackagerMetrics>;
+
+/** Registers every metric of the packager. */
+export function createPackagerMetrics(registry: Registry) {
+  const registers = [registry];
+  const tally = new RequestTally();
+  let state: PackagerState | undefined;
+  // Prometheus reads these when it collects; the request path only counts in an array.
+  const responses = new Counter({
+    name: 'millrace_packager_responses_total',
+    help: 'HTTP responses, by object and status.',
+    labelNames: ['object', 'status'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { object, status, count } of tally.responses()) this.inc({ object, status }, count);
+    },
+  });
+  const responseBytes = new Counter({
+    name: 'millrace_packager_response_bytes_total',
+    help: 'Bytes of HTTP bodies handed to connections, by object.',
+    labelNames: ['object'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { object, bytes } of tally.bytes()) this.inc({ object }, bytes);
+    },
+  });
+  const gauge = (name: string, help: string, read: (state: PackagerState) => number): Gauge =>
+    new Gauge({
+      name: `millrace_packager_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(state === undefined ? 0 : read(state));
+      },
+    });
+  return {
+    tally,
+    responses,
+    responseBytes,
+    /** Says what the gauges read. */
+    observe(source: PackagerState): void {
+      state = source;
+    },
+    mediaBytes: gauge('media_bytes', 'Bytes of segments and init segments held.', (now) => now.mediaBytes),
+    tsCacheBytes: gauge('ts_cache_bytes', 'Bytes of MPEG-TS segments kept.', (now) => now.tsCacheBytes),
+    waiters: gauge('waiters', 'Requests and index readers that are held.', (now) => now.waiterCount),
+    sessions: gauge('sessions', 'Sessions held.', (now) => now.sessionCount),
+    age: new Gauge({
+      name: 'millrace_packager_session_age_seconds',
+      help: 'Age of the newest complete segment: now - (pts + utcOffset) at its end, of the slowest rendition.',
+      labelNames: ['session'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [session, seconds] of state?.ages() ?? []) this.set({ session }, seconds);
+      },
+    }),
+    parts: new Counter({
+      name: 'millrace_packager_parts_total',
+      help: 'Parts from workers: stored, or a duplicate of one that was held.',
+      labelNames: ['result'],
+      registers,
+    }),
+    refusals: new Counter({
+      name: 'millrace_packager_refusals_total',
+      help: 'Parts, init segments and hellos that were refused, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    rateExceeded: new Counter({
+      name: 'millrace_packager_declared_rate_exceeded_total',
+      help: 'Segments above 125 % of the declared peak, or with an average above 110 % of the declared one.',
+      labelNames: ['rate'],
+      registers,
+    }),
+    muxFailures: new Counter({
+      name: 'millrace_packager_ts_failures_total',
+      help: 'Segments that could not be made MPEG-TS.',
+      registers,
+    }),
+    handlerFailures: new Counter({
+      name: 'millrace_packager_handler_failures_total',
+      help: 'Requests that ended in a fault of the packager.',
+      registers,
+    }),
+  };
+}
