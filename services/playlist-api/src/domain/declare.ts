@@ -1,3 +1,4 @@
+import { ServiceError } from '@millrace/runtime';
 import type { EventEmitter } from '@millrace/runtime';
 import type { Catalogue } from './catalogue.ts';
 import type { ChannelDeclarations } from './channel-file.ts';
@@ -18,6 +19,7 @@ export async function declareChannels(
   declarations: ChannelDeclarations,
 ): Promise<void> {
   const { store, catalogue, nowMs } = dependencies;
+  await requireLadders(store, declarations);
   for (const [name, rungs] of declarations.ladders)
     await store.putLadder({ name, rungs, updatedAtMs: nowMs });
   for (const [name, { settings, streamKeys }] of declarations.channels) {
@@ -36,6 +38,23 @@ export async function declareChannels(
   for await (const channel of catalogue.allChannels()) {
     if (channel.origin === 'file' && !declarations.channels.has(channel.name))
       await catalogue.deleteChannel(channel.name);
+  }
+}
+
+/** Nothing is changed by declarations that name a ladder which neither a file nor the store has. */
+async function requireLadders(
+  store: ChannelStore,
+  { ladders, channels }: ChannelDeclarations,
+): Promise<void> {
+  for (const [name, { settings }] of channels) {
+    const { ladder } = settings;
+    if (typeof ladder !== 'string' || ladders.has(ladder) || (await store.getLadder(ladder)) !== undefined)
+      continue;
+    throw new ServiceError(
+      'INVALID_ARGUMENT',
+      'PLAYLIST_API_CHANNEL_FILE',
+      `The channel files declare channel ${name}: there is no ladder ${ladder}; declare it too, or give the rungs.`,
+    );
   }
 }
 

@@ -8,7 +8,7 @@ import type {
   MpdSegmentTemplate,
   Ticks,
 } from '@millrace/media';
-import { lastListedK } from './session-view.ts';
+import { hasMedia, lastListedK } from './session-view.ts';
 import type { SessionView, Span } from './session-view.ts';
 
 /** `timeline`: SegmentTimeline, exact times. `number`: `$Number$` with one nominal duration (C-4). */
@@ -38,9 +38,7 @@ export function presentationMpd(
   const { record } = view;
   const seg = segOf(presentation);
   const isOver = record.state === session.SessionState.ENDED;
-  const spans = view.spans.filter((span) => span.renditionIds.length > 0);
-  // An MPD needs a Period; one without media is all that can be said while the whole window is a gap.
-  const listed = spans.length > 0 ? spans : view.spans.slice(-1);
+  const listed = view.spans.filter(hasMedia);
   const endK = (listed.at(-1)?.lastK ?? 0) + 1;
   return {
     id: record.sessionId,

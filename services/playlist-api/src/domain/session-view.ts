@@ -53,9 +53,14 @@ export function lastListedK(view: SessionView): number | undefined {
   return view.spans.at(-1)?.lastK;
 }
 
-/** True once a player can start: every rendition lists the same segment. It stays true. */
+/** True once a player can start: every rendition lists the same segment, and there are media. It stays true. */
 export function isPlayable(view: SessionView): boolean {
-  return view.spans.length > 0;
+  return view.spans.some(hasMedia);
+}
+
+/** True when a span is a Period; one without media only separates its neighbours. */
+export function hasMedia(span: Span): boolean {
+  return span.renditionIds.length > 0;
 }
 
 /** How long an ended session stays: its window plus what H-8 grants to its last segment. In ms. */
@@ -74,27 +79,30 @@ function advance(view: SessionView): SessionView {
   const spans = [...view.spans];
   for (const k of [...(byK[0]?.keys() ?? [])]) {
     const rows = byK.map((rendition) => rendition.get(k)).filter((row) => row !== undefined);
-    if (k > listed && rows.length === ids.length) append(spans, k, rows);
+    if (k > listed && rows.length === ids.length) append(spans, k, rows, view.record.periods);
   }
   const common = [...(byK[0]?.keys() ?? [])].filter((k) => byK.every((rendition) => rendition.has(k)));
   const firstK = common.at(-presentation.windowSegments) ?? common[0];
   if (firstK === undefined) return bounded({ ...view, spans });
+  // While the whole window is a gap, the last segment with media stays: an MPD cannot be empty, and players that find
+  // it so give up.
+  const lastMedia = spans.findLast(hasMedia);
+  const isKept = (row: sink.Row): boolean => row.k >= firstK || row.k === lastMedia?.lastK;
+  // A rendition may be ahead of the others, but not without bound.
+  const maxRows = presentation.windowSegments + MAX_UNLISTED_ROWS;
   return {
     ...view,
-    rows: new Map(
-      ids.map((id) => [
-        id,
-        // A rendition may be ahead of the others, but not without bound.
-        (view.rows.get(id) ?? [])
-          .filter((row) => row.k >= firstK)
-          .slice(-presentation.windowSegments - MAX_UNLISTED_ROWS),
-      ]),
-    ),
-    spans: spans.filter((span) => span.lastK >= firstK),
+    rows: new Map(ids.map((id) => [id, (view.rows.get(id) ?? []).filter(isKept).slice(-maxRows)])),
+    spans: spans.filter((span) => span.lastK >= firstK || span === lastMedia),
   };
 }
 
-function append(spans: Span[], k: number, rows: readonly sink.Row[]): void {
+function append(
+  spans: Span[],
+  k: number,
+  rows: readonly sink.Row[],
+  periods: readonly session.Period[],
+): void {
   const renditionIds = rows.filter((row) => !row.isGap).map((row) => row.renditionId);
   const period = rows[0]?.period ?? 0;
   const last = spans.at(-1);
@@ -104,7 +112,11 @@ function append(spans: Span[], k: number, rows: readonly sink.Row[]): void {
     last.period === period &&
     last.renditionIds.join() === renditionIds.join();
   if (isContinued) spans[spans.length - 1] = { ...last, lastK: k };
-  else spans.push({ period, firstK: k, lastK: k, renditionIds });
+  else {
+    // A replica that starts later has only the window: what it sees first is taken to be so since the period began.
+    const begun = last === undefined ? periods.find(({ ordinal }) => ordinal === period)?.firstK : undefined;
+    spans.push({ period, firstK: Math.min(k, begun ?? k), lastK: k, renditionIds });
+  }
 }
 
 /** Rows that cannot be judged yet must not pile up. */

@@ -1,0 +1,32 @@
+import { describe, expect, test } from '@jest/globals';
+import { session } from '@millrace/contracts';
+import { presentationOf } from '../testing/session-data.ts';
+import { multivariantPlaylist } from './multivariant.ts';
+
+const SESSION = '01K0000000000000000000000A';
+
+describe('multivariant playlist of a session', () => {
+  test('M-1, M-2, M-3, M-4: the fMP4 form with separate audio', () => {
+    expect(multivariantPlaylist(SESSION, presentationOf(), 'fmp4')).toMatchSnapshot();
+  });
+
+  test('the MPEG-TS form has the audio inside, and declares what packets and padding add (M-1)', () => {
+    const playlist = multivariantPlaylist(SESSION, presentationOf(), 'ts');
+    expect(playlist).toMatchSnapshot();
+    expect(playlist).not.toContain('EXT-X-MEDIA');
+  });
+
+  test.each(['fmp4', 'ts'] as const)('audio only is one variant without a group (%s)', (form) => {
+    const { renditions } = presentationOf();
+    const audio = renditions.filter(({ kind }) => kind === session.TrackKind.AUDIO);
+    expect(multivariantPlaylist(SESSION, presentationOf({ renditions: audio }), form)).toMatchSnapshot();
+  });
+
+  test('video only names no audio codec', () => {
+    const { renditions } = presentationOf();
+    const videos = renditions.filter(({ kind }) => kind === session.TrackKind.VIDEO);
+    const playlist = multivariantPlaylist(SESSION, presentationOf({ renditions: videos }), 'fmp4');
+    expect(playlist).not.toMatch(/mp4a|AUDIO/);
+    expect(playlist).toContain('CODECS="avc1.64001f"');
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import { session } from '@millrace/contracts';
+import { marshalMpd } from '@millrace/media';
+import { FIRST_K, presentationOf, recordOf, rowsOf } from '../testing/session-data.ts';
+import { presentationMpd } from './presentation-mpd.ts';
+import type { MpdForm } from './presentation-mpd.ts';
+import { emptyView, withRecord, withRows } from './session-view.ts';
+import type { SessionView } from './session-view.ts';
+
+const mpdOf = (view: SessionView, form: MpdForm = 'timeline'): string =>
+  marshalMpd(presentationMpd(view, view.record.presentation ?? presentationOf(), form));
+
+const viewOf = (count: number, change: Partial<session.SessionRecord> = {}): SessionView =>
+  withRows(emptyView(recordOf(change)), rowsOf(FIRST_K, count));
+
+describe('MPD of a session', () => {
+  test('the SegmentTimeline form is, byte for byte', () => {
+    expect(mpdOf(viewOf(2))).toMatchSnapshot();
+  });
+
+  test('the $Number$ form is, byte for byte', () => {
+    expect(mpdOf(viewOf(2), 'number')).toMatchSnapshot();
+  });
+
+  test('T-6: an ended session is static, with a duration on its last Period and no update period', () => {
+    const mpd = presentationMpd(
+      viewOf(3, { state: session.SessionState.ENDED }),
+      presentationOf(),
+      'timeline',
+    );
+    expect(mpd.life).toEqual({
+      type: 'static',
+      mediaPresentationDuration: { value: (FIRST_K + 3) * 2, timescale: 1 },
+    });
+    expect(mpd.periods.at(-1)?.duration).toEqual({ value: 6, timescale: 1 });
+    expect(marshalMpd(mpd)).not.toMatch(/minimumUpdatePeriod|timeShiftBufferDepth/);
+  });
+
+  test('a rung without media opens a Period without it, and its return another (issue: set of renditions without GAP)', () => {
+    let view = viewOf(2);
+    view = withRows(view, rowsOf(FIRST_K + 2, 2, { gaps: ['720p'] }));
+    view = withRows(view, rowsOf(FIRST_K + 4, 1));
+    const { periods } = presentationMpd(view, presentationOf(), 'timeline');
+    expect(periods.map(({ id }) => id)).toEqual(['p0', `p0-${FIRST_K + 2}`, `p0-${FIRST_K + 4}`]);
+    expect(
+      periods.map(({ adaptationSets }) => adaptationSets[0]?.representations.map(({ id }) => id)),
+    ).toEqual([['720p', '360p'], ['360p'], ['720p', '360p']]);
+    // They follow each other without a gap, so none needs a duration.
+    expect(periods.map(({ duration }) => duration)).toEqual([undefined, undefined, undefined]);
+  });
+
+  test('numbers in which nothing has media are between two Periods, the first of which has a duration', () => {
+    let view = viewOf(2);
+    view = withRows(view, rowsOf(FIRST_K + 2, 1, { gaps: ['720p', '360p', 'audio'] }));
+    view = withRows(view, rowsOf(FIRST_K + 3, 1));
+    const { periods } = presentationMpd(view, presentationOf(), 'number');
+    expect(periods.map(({ id, duration }) => [id, duration?.value])).toEqual([
+      ['p0', 4],
+      [`p0-${FIRST_K + 3}`, undefined],
+    ]);
+  });
+
+  test('T-11: the $Number$ form stops at the last number of a period that is over', () => {
+    const [period] = recordOf().periods;
+    if (period === undefined) throw new Error('no period');
+    const view = withRecord(
+      viewOf(3),
+      recordOf({ periods: [{ ...period, lastK: FIRST_K + 2 }], revision: 2 }),
+    );
+    expect(presentationMpd(view, presentationOf(), 'number').periods[0]?.duration).toEqual({
+      value: 6,
+      timescale: 1,
+    });
+  });
+
+  test('a reconnect opens a Period at its own grid point with its own init segment', () => {
+    const opened: session.Period = {
+      ordinal: 1,
+      firstK: FIRST_K + 9,
+      startTicks: 0,
+      tracks: [],
+      reason: 'reconnect',
+    };
+    const record = recordOf();
+    let view = viewOf(3);
+    view = withRecord(view, { ...record, periods: [...record.periods, opened], revision: 3 });
+    view = withRows(view, rowsOf(FIRST_K + 9, 1, { period: 1 }));
+    const { periods } = presentationMpd(view, presentationOf(), 'timeline');
+    expect(periods.map(({ id, start }) => [id, start.value])).toEqual([
+      ['p0', FIRST_K * 2],
+      ['p1', (FIRST_K + 9) * 2],
+    ]);
+    const template = periods[1]?.adaptationSets[0]?.representations[0]?.template;
+    expect(template).toMatchObject({
+      startNumber: FIRST_K + 9,
+      presentationTimeOffset: (FIRST_K + 9) * 180_000,
+      initialization: `../../media/${record.sessionId}/720p/init-1.mp4`,
+    });
+  });
+
+  test('C-4: SEG that is not whole in the media timescale is told in its own', () => {
+    const seg = { numerator: 1001, denominator: 500 };
+    const presentation = presentationOf({ segmentDurationSeconds: seg });
+    const audio = presentation.renditions.at(-1);
+    if (audio === undefined) throw new Error('no audio');
+    const record = recordOf({
+      presentation: { ...presentation, renditions: [{ ...audio, timescale: 44_100, sampleRate: 44_100 }] },
+    });
+    const view = withRows(
+      emptyView(record),
+      rowsOf(FIRST_K, 1).filter(({ renditionId }) => renditionId === 'audio'),
+    );
+    const mpd = presentationMpd(view, record.presentation ?? presentation, 'number');
+    expect(mpd.periods[0]?.adaptationSets[0]?.representations[0]?.template).toMatchObject({
+      timescale: 1000,
+      presentationTimeOffset: FIRST_K * 2002,
+      addressing: { kind: 'duration', duration: 2002 },
+    });
+    expect(marshalMpd(mpd)).toContain(`start="PT${(FIRST_K * 2002) / 1000}S"`);
+  });
+
+  test('a window that is all gap keeps its last Period, so that an MPD is never empty', () => {
+    let view = viewOf(2);
+    for (let k = FIRST_K + 2; k < FIRST_K + 40; k += 1) {
+      view = withRows(view, rowsOf(k, 1, { gaps: ['720p', '360p', 'audio'] }));
+    }
+    const { periods } = presentationMpd(view, presentationOf(), 'timeline');
+    expect(periods).toHaveLength(1);
+    expect(periods[0]?.adaptationSets[0]?.representations[0]?.template).toMatchObject({
+      startNumber: FIRST_K + 1,
+      addressing: { segments: [{ t: (FIRST_K + 1) * 180_000, d: 180_000 }] },
+    });
+    expect(view.rows.get('720p')).toHaveLength(7);
+  });
+});
