@@ -1,0 +1,62 @@
+import { z } from 'zod';
+
+const positive = z.number().int().positive();
+
+/** Settings of ingest. */
+export const ingestConfigSchema = z.object({
+  instance: z
+    .string()
+    .min(1)
+    .default('ingest-1')
+    .describe('Name of this ingest in records, events and logs.'),
+  rtmp: z
+    .object({
+      host: z.string().default('127.0.0.1').describe('Address that RTMP listens on.'),
+      port: z
+        .number()
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(1935)
+        .describe('Port of RTMP; 0 lets the system choose.'),
+      apps: z.array(z.string().min(1)).min(1).default(['live']).describe('Application names that are taken.'),
+    })
+    .prefault({}),
+  limits: z
+    .object({
+      connections: positive.default(8192).describe('Connections at once.'),
+      connectionsPerAddress: positive.default(1024).describe('Connections at once from one address.'),
+      handshakeSeconds: positive.default(5).describe('Time for the RTMP handshake.'),
+      connectSeconds: positive.default(5).describe('Time from the handshake to `connect`.'),
+      publishSeconds: positive.default(10).describe('Time from `connect` to `publish`.'),
+      connectionTimeoutSeconds: positive
+        .default(30)
+        .describe('A connection that sends nothing at all for this long is closed.'),
+      idleSeconds: positive
+        .default(60)
+        .describe('A connection that carries no media for this long is closed.'),
+      mediaLostSeconds: positive
+        .default(5)
+        .describe('A publication without media for this long is lost: the session waits for a reconnect.'),
+      outputBytes: positive
+        .default(1024 * 1024)
+        .describe('Replies that may wait for an encoder that does not read them.'),
+    })
+    .prefault({}),
+  storeHoldSeconds: positive
+    .default(10)
+    .describe('How long a new publication is held while the session store does not answer.'),
+  ring: z
+    .object({
+      seconds: positive
+        .default(20)
+        .describe('Recent media kept for a worker that resumes; at least two GOPs are.'),
+      maxBytes: positive
+        .default(64 * 1024 * 1024)
+        .describe('Most bytes of recent media kept for one session, whatever its bitrate.'),
+    })
+    .prefault({}),
+});
+
+/** Settings of ingest. */
+export type IngestConfig = z.infer<typeof ingestConfigSchema>;
