@@ -29,3 +29,18 @@ export function formatSummary(summary: Summary, digits = 2): string {
   const show = (value: number): string => value.toFixed(digits);
   return `${show(summary.median)} (${show(summary.min)} to ${show(summary.max)}, n = ${summary.count})`;
 }
+
+/** Slope and intercept of the straight line that fits points best (least squares). */
+export function fitLine(points: readonly (readonly [x: number, y: number])[]): {
+  readonly slope: number;
+  readonly intercept: number;
+} {
+  if (points.length < 2) throw new Error('a line needs two points');
+  const meanX = points.reduce((sum, [x]) => sum + x, 0) / points.length;
+  const meanY = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
+  const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  const variance = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  if (variance === 0) throw new Error('a line needs two different x');
+  const slope = covariance / variance;
+  return { slope, intercept: meanY - slope * meanX };
+}
