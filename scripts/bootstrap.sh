@@ -66,6 +66,7 @@ use_node_24() {
 # ffmpeg >= 5.1 with libx264.
 install_ffmpeg() {
   command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || install_packages ffmpeg ffmpeg
-  ffmpeg -hide_banner -encoders 2>/dev/null | grep -q ' libx264 ' ||
-    die "The ffmpeg at $(command -v ffmpeg) has no libx264 encoder: please install one that has (Debian and Ubuntu: sudo apt-get install -y ffmpeg)."
+  # Not piped into grep -q, which would end ffmpeg early and, under pipefail, look like a failure.
+  case "$(ffmpeg -hide_banner -encoders 2>/dev/null)" in *' libx264 '*) return 0 ;; esac
+  die "The ffmpeg at $(command -v ffmpeg) has no libx264 encoder: please install one that has (Debian and Ubuntu: sudo apt-get install -y ffmpeg)."
 }

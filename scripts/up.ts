@@ -99,8 +99,8 @@ async function startStandalone(
   const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
   const args = [
     ...['services/standalone/src/main.ts', '--printAddresses', 'true', '--stateDirectory', STATE_DIRECTORY],
-    ...['--logLevel', 'warn', '--ingest.host', host, '--http.host', host],
-    ...['--ingest.port', await choosePort(options, host, 1935)],
+    ...['--logLevel', 'warn', '--ingest.rtmp.host', host, '--http.host', host],
+    ...['--ingest.rtmp.port', await choosePort(options, host, 1935)],
     ...['--http.port', await choosePort(options, host, 8080)],
     ...['--playlistApi.channelFiles', channelFile],
     ...['--admin.port', await choosePort(options, '127.0.0.1', 9200)],
