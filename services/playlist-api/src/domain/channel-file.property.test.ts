@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseChannelFile } from './channel-file.ts';
 
 const NUM_RUNS = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 1000);

@@ -3,7 +3,7 @@ import { session } from '@millrace/contracts';
 import type { sink } from '@millrace/contracts';
 import { marshalMpd } from '@millrace/media';
 import type { MpdInput, MpdPeriod, MpdSegment, MpdSegmentTemplate } from '@millrace/media';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { FIRST_K, presentationOf, recordOf, rowsOf } from '../testing/session-data.ts';
 import { presentationMpd } from './presentation-mpd.ts';
 import { emptyView, isPlayable, withRecord, withRows } from './session-view.ts';
@@ -81,12 +81,10 @@ const fixedOf = (period: MpdPeriod): unknown => ({
   start: period.start,
   sets: period.adaptationSets.map((set) => ({
     ...set,
-    representations: set.representations.map(
-      ({ template: { addressing, startNumber, ...template }, ...rest }) => ({
-        ...rest,
-        template: { ...template, kind: addressing.kind },
-      }),
-    ),
+    representations: set.representations.map(({ template, ...rest }) => ({
+      ...rest,
+      template: { ...template, addressing: template.addressing.kind, startNumber: 0 },
+    })),
   })),
 });
 
