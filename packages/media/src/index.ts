@@ -48,12 +48,12 @@ export { parseFragment } from './isobmff/fragment-parser.ts';
 export { joinFragments, marshalFragment } from './isobmff/fragment-writer.ts';
 export { codecString, parseInitSegment } from './isobmff/init-parser.ts';
 export { marshalInitSegment } from './isobmff/init-writer.ts';
+export { marshalProducerReferenceTime, marshalSegmentType } from './isobmff/live-boxes.ts';
 export type { AudioInit, InitTrack, TrackFragment, TrackSample, VideoInit } from './isobmff/track.ts';
 
 export { NutWriter } from './nut/nut-writer.ts';
 export type { NutAudioTrack, NutFrame, NutVideoTrack } from './nut/nut-writer.ts';
 
-export { marshalDuration } from './dash/iso8601.ts';
 export { marshalMpd } from './dash/mpd-writer.ts';
 export type {
   MpdAdaptationSet,
