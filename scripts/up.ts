@@ -61,12 +61,14 @@ class Children {
     return child;
   }
 
-  /** Ends every child: asks, waits, then kills. */
+  /** Ends every child, the youngest first: asks, waits, then kills. A publisher that loses its server would complain. */
   async stop(): Promise<void> {
-    const deadline = AbortSignal.timeout(10_000);
-    for (const child of this.#running) signalGroup(child, 'SIGTERM');
-    while (this.#running.size > 0 && !deadline.aborted) await delay(20);
-    for (const child of this.#running) signalGroup(child, 'SIGKILL');
+    for (const child of [...this.#running].toReversed()) {
+      const deadline = AbortSignal.timeout(10_000);
+      signalGroup(child, 'SIGTERM');
+      while (this.#running.has(child) && !deadline.aborted) await delay(20);
+      signalGroup(child, 'SIGKILL');
+    }
   }
 }
 
