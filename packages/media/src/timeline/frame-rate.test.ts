@@ -33,14 +33,21 @@ describe('frame rates', () => {
     expect(statedFrameRate(rational(90_000, 1), 30)).toEqual(rational(30, 1));
   });
 
-  it.each([rational(24, 1), rational(25, 1), rational(30, 1), rational(50, 1), rational(60, 1), rational(15, 1)])(
-    'are measured in half a second of millisecond clocks: %p',
-    (rate) => {
-      const count = Math.ceil(rationalToNumber(rate) / 2) + 1;
-      const times = Array.from({ length: count }, (_, index) => 1000 + Math.floor((index * 1000) / rationalToNumber(rate)));
-      expect(measureFrameRate(times)).toEqual(rate);
-    },
-  );
+  it.each([
+    rational(24, 1),
+    rational(25, 1),
+    rational(30, 1),
+    rational(50, 1),
+    rational(60, 1),
+    rational(15, 1),
+  ])('are measured in half a second of millisecond clocks: %p', (rate) => {
+    const count = Math.ceil(rationalToNumber(rate) / 2) + 1;
+    const times = Array.from(
+      { length: count },
+      (_, index) => 1000 + Math.floor((index * 1000) / rationalToNumber(rate)),
+    );
+    expect(measureFrameRate(times)).toEqual(rate);
+  });
 
   it('vary when the pictures are uneven', () => {
     expect(measureFrameRate([0, 33, 80, 100, 170, 190])).toBeUndefined();

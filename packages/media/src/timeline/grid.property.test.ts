@@ -20,9 +20,14 @@ const segment = fc
 const seconds = fc.integer({ min: 0, max: 4_000_000_000 });
 
 /** The rule as DESIGN states it, in BigInt. */
-function exactNumber(ticks: number, scale: number, { numerator, denominator }: { numerator: number; denominator: number }): number {
+function exactNumber(
+  ticks: number,
+  scale: number,
+  { numerator, denominator }: { numerator: number; denominator: number },
+): number {
   return Number(
-    ((2000n * BigInt(ticks) + BigInt(scale)) * BigInt(denominator)) / (2000n * BigInt(scale) * BigInt(numerator)),
+    ((2000n * BigInt(ticks) + BigInt(scale)) * BigInt(denominator)) /
+      (2000n * BigInt(scale) * BigInt(numerator)),
   );
 }
 
@@ -39,19 +44,26 @@ describe('the grid', () => {
 
   it('has one first tick for each segment and part, and it is the first', () => {
     fc.assert(
-      fc.property(seconds, timescale, segment, fc.integer({ min: 1, max: 40 }), fc.nat(39), (second, scale, seg, parts, index) => {
-        const k = segmentNumber(second * scale, scale, seg);
-        const first = segmentFirstTick(k, scale, seg);
-        expect(segmentNumber(first, scale, seg)).toBe(k);
-        expect(segmentNumber(first - 1, scale, seg)).toBe(k - 1);
-        expect(segmentNumber(segmentStartTicks(k, scale, seg), scale, seg)).toBe(k);
-        const pt = rational(seg.numerator, seg.denominator * parts);
-        const position = { k, part: index % parts };
-        expect(partsPerSegment(seg, pt)).toBe(parts);
-        const partFirst = partFirstTick(position, scale, seg, pt);
-        expect(partPosition(partFirst, scale, seg, pt)).toEqual(position);
-        expect(partPosition(partFirst - 1, scale, seg, pt)).not.toEqual(position);
-      }),
+      fc.property(
+        seconds,
+        timescale,
+        segment,
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(39),
+        (second, scale, seg, parts, index) => {
+          const k = segmentNumber(second * scale, scale, seg);
+          const first = segmentFirstTick(k, scale, seg);
+          expect(segmentNumber(first, scale, seg)).toBe(k);
+          expect(segmentNumber(first - 1, scale, seg)).toBe(k - 1);
+          expect(segmentNumber(segmentStartTicks(k, scale, seg), scale, seg)).toBe(k);
+          const pt = rational(seg.numerator, seg.denominator * parts);
+          const position = { k, part: index % parts };
+          expect(partsPerSegment(seg, pt)).toBe(parts);
+          const partFirst = partFirstTick(position, scale, seg, pt);
+          expect(partPosition(partFirst, scale, seg, pt)).toEqual(position);
+          expect(partPosition(partFirst - 1, scale, seg, pt)).not.toEqual(position);
+        },
+      ),
       runs(0.5),
     );
   });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { audioCadence, partTargetUs, raisePartDuration, targetDurationSeconds, videoCadence } from './part-target.ts';
+import {
+  audioCadence,
+  partTargetUs,
+  raisePartDuration,
+  targetDurationSeconds,
+  videoCadence,
+} from './part-target.ts';
 import { rational } from './rational.ts';
 
 const TWO = rational(2, 1);

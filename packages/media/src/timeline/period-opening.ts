@@ -77,10 +77,11 @@ export class PeriodOpening {
 
   /** Takes the period out if it can begin at `nowMs`. */
   takeReady(nowMs: number, known: TrackKnowledge): ReadyPeriod | undefined {
-    const frameRate = this.#frameRate(known);
+    const stated = statedRate(known);
     const anchor =
-      this.#idr === undefined ? this.#audioAnchor(nowMs, known) : this.#videoAnchor(nowMs, known, frameRate);
+      this.#idr === undefined ? this.#audioAnchor(nowMs, known) : this.#videoAnchor(nowMs, known, stated);
     if (anchor === undefined) return undefined;
+    const frameRate = known.isVariableFrameRate ? undefined : (stated ?? this.#measuredRate());
     const units: [TimedUnit, ...TimedUnit[]] = [anchor, ...this.#waiting.filter((timed) => timed !== anchor)];
     return { units, frameRate, segmentDuration: this.#segmentDuration(known, frameRate) };
   }
@@ -107,12 +108,12 @@ export class PeriodOpening {
     return true;
   }
 
-  #videoAnchor(nowMs: number, known: TrackKnowledge, frameRate: Rational | undefined): TimedUnit | undefined {
+  #videoAnchor(nowMs: number, known: TrackKnowledge, stated: Rational | undefined): TimedUnit | undefined {
     const idr = this.#idr;
     if (idr === undefined || known.video === undefined) return undefined;
     const isExpired = this.#isOverflown || nowMs - idr.arrivalMs >= OPENING_MS;
     const spanMs = (this.#lastVideo?.timeMs ?? idr.timeMs) - idr.timeMs;
-    const isRateKnown = known.isVariableFrameRate || frameRate !== undefined || spanMs >= OPENING_MS;
+    const isRateKnown = known.isVariableFrameRate || stated !== undefined || spanMs >= OPENING_MS;
     // Without any metadata nothing says whether audio will come.
     const isAudioKnown = known.audio !== undefined || known.hasAudio === false;
     if (!isExpired && !(isRateKnown && isAudioKnown)) return undefined;
@@ -132,12 +133,7 @@ export class PeriodOpening {
     return nowMs - first.arrivalMs >= waitMs ? first : undefined;
   }
 
-  #frameRate(known: TrackKnowledge): Rational | undefined {
-    if (known.isVariableFrameRate || known.video === undefined) return undefined;
-    const stated = known.isStatedRateWrong
-      ? undefined
-      : statedFrameRate(known.video.frameRate, known.frameRate);
-    if (stated !== undefined) return stated;
+  #measuredRate(): Rational | undefined {
     const times = this.#waiting.filter(({ unit }) => unit.kind === 'video').map(({ timeMs }) => timeMs);
     return measureFrameRate(times);
   }
@@ -150,4 +146,8 @@ export class PeriodOpening {
     const frames = Math.round((ms * frameRate.numerator) / (1000 * frameRate.denominator));
     return segmentDurationOfInterval({ frames, rate: frameRate });
   }
+}
+
+function statedRate({ video, frameRate, isStatedRateWrong }: TrackKnowledge): Rational | undefined {
+  return isStatedRateWrong ? undefined : statedFrameRate(video?.frameRate, frameRate);
 }

@@ -10,6 +10,8 @@ const VIDEO_TRACK_ID = 1;
 /** Decode times that step back by up to this come from the encoder's own reordering (NVENC); further back they are old. */
 const UNEVEN_STEP_MS = 100;
 const UNEVEN_FRAMES = 3;
+/** Pictures among which a duplicate is looked for: more than fit into an uneven step. */
+const RECENT_PICTURES = 16;
 
 /**
  * The video of an open period: drops duplicates and old pictures, keeps filler and the encoder's pictures apart, and holds one
@@ -23,7 +25,8 @@ export class PeriodVideo {
   #lastDuration: number;
   #lastIdr: WireUnit | undefined;
   #lastTimeMs = -Infinity;
-  #lastFingerprint = '';
+  /** Fingerprints of the latest pictures, oldest first. */
+  readonly #recent: string[] = [];
   #isAwaitingIdr = true;
   #floorMs = 0;
 
@@ -116,15 +119,17 @@ export class PeriodVideo {
 
   #isWanted({ unit, timeMs }: TimedUnit, step: Exclude<Step, 'jump'>): boolean {
     if (this.#isAwaitingIdr && !unit.isRandomAccess) return false;
-    const key = fingerprint(unit);
-    const isDuplicate = key === this.#lastFingerprint;
-    this.#lastFingerprint = key;
     // Filler may have gone further than the encoder's first IDR after it.
     if (this.#isAwaitingIdr && this.layout.framesAhead(timeMs) < -1) return false;
-    if (step !== 'behind') return true;
-    const isUneven =
-      this.#lastTimeMs - timeMs <= UNEVEN_STEP_MS && this.layout.framesAhead(timeMs) >= -UNEVEN_FRAMES;
-    return !isDuplicate && isUneven;
+    const key = fingerprint(unit);
+    if (step === 'behind') {
+      const isUneven =
+        this.#lastTimeMs - timeMs <= UNEVEN_STEP_MS && this.layout.framesAhead(timeMs) >= -UNEVEN_FRAMES;
+      if (!isUneven || this.#recent.includes(key)) return false;
+    }
+    this.#recent.push(key);
+    if (this.#recent.length > RECENT_PICTURES) this.#recent.shift();
+    return true;
   }
 
   /** Before an IDR nothing refers to the picture in front of it any more: the one that may go when there are too many. */

@@ -133,6 +133,8 @@ export class RunningPeriod {
     const video = this.#video;
     if (video === undefined) return;
     if (step === 'gap') this.#shareGap('video', timed.timeMs - this.#anchor.timeMs, video.frontMs);
+    // Nobody sent anything: the audio is not missed yet.
+    if (step === 'gap') this.#audioArrivalMs = timed.arrivalMs;
     for (const unit of video.push(timed, step)) this.#emit(unit);
     if (step !== 'behind') this.#lastVideo = timed;
   }
