@@ -1,5 +1,6 @@
 import { asBuffer } from '../byte-reader.ts';
 import { ParseError } from '../parse-error.ts';
+import { PendingBytes } from '../pending-bytes.ts';
 
 /** A tag of an FLV file; `body` is what an RTMP message of that type carries. */
 export interface FlvTag {
@@ -24,9 +25,8 @@ const DEFAULT_MAX_TAG_BYTES = 16 * 1024 * 1024;
  */
 export class FlvReader {
   readonly #maxTagBytes: number;
-  /** Chunks that wait until they hold `#wanted` bytes; joined once, not at each push. */
-  #chunks: Buffer[] = [];
-  #length = 0;
+  readonly #pending = new PendingBytes();
+  /** Bytes that must be there before it is worth looking again. */
   #wanted = HEADER_BYTES;
   #isHeaderRead = false;
 
@@ -36,18 +36,12 @@ export class FlvReader {
 
   /** Takes the next bytes and returns the tags they complete, as slices. The bytes must not change afterwards. */
   push(chunk: Uint8Array): FlvTag[] {
-    if (chunk.length > 0) this.#chunks.push(asBuffer(chunk));
-    this.#length += chunk.length;
     const tags: FlvTag[] = [];
-    if (this.#length < this.#wanted) return tags;
-    const [only] = this.#chunks;
-    const bytes = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
-    let at = 0;
-    while (bytes.length - at >= this.#wanted) {
-      at += this.#isHeaderRead ? this.#readTag(bytes.subarray(at), tags) : this.#readHeader(bytes);
+    this.#pending.append(asBuffer(chunk), this.#wanted);
+    while (this.#pending.length >= this.#wanted) {
+      const { bytes } = this.#pending;
+      this.#pending.consume(this.#isHeaderRead ? this.#readTag(bytes, tags) : this.#readHeader(bytes));
     }
-    this.#chunks = at === bytes.length ? [] : [bytes.subarray(at)];
-    this.#length = bytes.length - at;
     return tags;
   }
 

@@ -13,6 +13,7 @@ const [MOOF, TRAF, TFHD, TFDT, TRUN, MDAT] = ['moof', 'traf', 'tfhd', 'tfdt', 't
 /** Offsets of what was found on the way down; -1 is: not yet. Filled by one walk, without an object for each box. */
 interface Found {
   moof: number;
+  traf: number;
   tfhd: number;
   tfhdEnd: number;
   tfdt: number;
@@ -32,6 +33,7 @@ export function parseFragment(input: Uint8Array): TrackFragment {
   const bytes = asBuffer(input);
   const found: Found = {
     moof: -1,
+    traf: -1,
     tfhd: -1,
     tfhdEnd: 0,
     tfdt: -1,
@@ -84,6 +86,7 @@ function note(
       walk(bytes, box.content, box.end, found);
       break;
     case TRAF:
+      found.traf = once(found.traf, box.at);
       walk(bytes, box.content, box.end, found);
       break;
     case TFHD:

@@ -1,5 +1,6 @@
 import { asBuffer } from '../byte-reader.ts';
 import { ParseError } from '../parse-error.ts';
+import { PendingBytes } from '../pending-bytes.ts';
 import { parseFragment } from './fragment-parser.ts';
 import { parseInitSegment } from './init-parser.ts';
 import type { InitTrack, TrackFragment } from './track.ts';
@@ -24,14 +25,12 @@ const UNIT_BOXES = new Set(['ftyp', 'styp', 'prft', 'moov', 'moof', 'mdat']);
  */
 export class FragmentReader {
   readonly #maxBytes: number;
-  /** Begins with what has arrived of the unit; may have room behind it. */
-  #buffer: Buffer = Buffer.alloc(0);
-  #length = 0;
+  /** Begins with the unit that is not complete yet. */
+  readonly #pending = new PendingBytes();
   /** Offset of the box in the unit that is not complete yet. */
   #boxAt = 0;
   /** Unit bytes that must be there before it is worth looking again. */
   #wanted = 8;
-  #isOwned = false;
 
   constructor(options: { readonly maxBytes?: number } = {}) {
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
@@ -40,57 +39,38 @@ export class FragmentReader {
   /** Takes the next bytes and returns what they complete. The bytes must not change afterwards. Throws `ParseError`. */
   push(chunk: Uint8Array): FragmentEvent[] {
     const events: FragmentEvent[] = [];
-    this.#append(asBuffer(chunk));
-    while (this.#length >= this.#wanted) this.#readBox(events);
+    this.#pending.append(asBuffer(chunk), this.#wanted);
+    while (this.#pending.length >= this.#wanted) this.#readBox(this.#pending.bytes, events);
     return events;
   }
 
-  #append(chunk: Buffer): void {
-    if (this.#length === 0) {
-      this.#buffer = chunk;
-      this.#length = chunk.length;
-      this.#isOwned = false;
-      return;
-    }
-    const total = this.#length + chunk.length;
-    if (!this.#isOwned || total > this.#buffer.length) {
-      // Twice the size each time, but never more than what the unit needs.
-      const room = Math.max(total, Math.min(this.#wanted, this.#length * 2));
-      const grown = Buffer.allocUnsafeSlow(room);
-      this.#buffer.copy(grown, 0, 0, this.#length);
-      this.#buffer = grown;
-      this.#isOwned = true;
-    }
-    chunk.copy(this.#buffer, this.#length);
-    this.#length = total;
-  }
-
   /** Looks at the box at `#boxAt`, whose header is there. */
-  #readBox(events: FragmentEvent[]): void {
+  #readBox(pending: Buffer, events: FragmentEvent[]): void {
     const start = this.#boxAt;
-    let size = this.#buffer.readUInt32BE(start);
+    let size = pending.readUInt32BE(start);
+    const headerBytes = size === 1 ? 16 : 8;
     if (size === 1) {
-      if (this.#length < start + 16) {
+      if (pending.length < start + 16) {
         this.#wanted = start + 16;
         return;
       }
-      size = Number(this.#buffer.readBigUInt64BE(start + 8));
+      size = Number(pending.readBigUInt64BE(start + 8));
     }
-    if (size < 8) throw new ParseError('invalid', start, `a box of ${size} bytes`);
+    if (size < headerBytes) throw new ParseError('invalid', start, `a box of ${size} bytes`);
     const end = start + size;
     if (end > this.#maxBytes)
       throw new ParseError('too-large', start, `a unit of ${end} bytes, at most ${this.#maxBytes}`);
-    if (this.#length < end) {
+    if (pending.length < end) {
       this.#wanted = end;
       return;
     }
-    const type = this.#buffer.toString('latin1', start + 4, start + 8);
+    const type = pending.toString('latin1', start + 4, start + 8);
     if (type === 'moov') {
-      const bytes = this.#buffer.subarray(0, end);
+      const bytes = pending.subarray(0, end);
       events.push({ kind: 'init', bytes, track: parseInitSegment(bytes) });
       this.#consume(end);
     } else if (type === 'mdat') {
-      const bytes = this.#buffer.subarray(0, end);
+      const bytes = pending.subarray(0, end);
       events.push({ kind: 'fragment', bytes, fragment: parseFragment(bytes) });
       this.#consume(end);
     } else if (start === 0 && !UNIT_BOXES.has(type)) {
@@ -102,10 +82,7 @@ export class FragmentReader {
   }
 
   #consume(count: number): void {
-    this.#buffer = this.#buffer.subarray(count, this.#length);
-    this.#length -= count;
-    // Slices of the buffer are out: what follows is copied before anything is put behind it.
-    this.#isOwned = false;
+    this.#pending.consume(count);
     this.#boxAt = 0;
     this.#wanted = 8;
   }

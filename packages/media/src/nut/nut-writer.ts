@@ -30,6 +30,8 @@ export interface NutAudioTrack {
   readonly channelCount: number;
 }
 
+const CRC_BYTES = 4;
+
 /** One access unit. */
 export interface NutFrame {
   /** Index in the tracks that the header was made of. */
@@ -48,21 +50,23 @@ export interface NutFrame {
  * frames go in decode order, and the demuxer derives the rest from `reorderDepth`.
  */
 export class NutWriter {
-  readonly #tracks: readonly (NutVideoTrack | NutAudioTrack)[];
+  readonly #header: Buffer;
+  readonly #trackCount: number;
 
-  /** Throws `RangeError` for no tracks, more than 2^7, or a timescale that is not a positive integer under 2^31. */
+  /** Throws `RangeError` for a timescale that is not a positive integer under 2^31. */
   constructor(tracks: readonly (NutVideoTrack | NutAudioTrack)[]) {
-    this.#tracks = tracks;
+    this.#header = marshalNutHeader(tracks);
+    this.#trackCount = tracks.length;
   }
 
   /** What comes first: main and stream headers, and the syncpoint that ends them. */
   header(): Buffer {
-    return marshalNutHeader(this.#tracks);
+    return this.#header;
   }
 
   /** One access unit. Throws `RangeError` for a track that is not there, or a pts that is not a safe, positive integer. */
   frame({ trackIndex, pts, isKey, data }: NutFrame): Buffer {
-    if (this.#tracks[trackIndex] === undefined) throw new RangeError(`there is no track ${trackIndex}`);
+    if (trackIndex >= this.#trackCount) throw new RangeError(`there is no track ${trackIndex}`);
     const codedPts = pts + (1 << MSB_PTS_SHIFT);
     if (pts < 0 || !Number.isSafeInteger(codedPts))
       throw new RangeError(`pts ${pts} is not a safe, positive integer`);
@@ -77,5 +81,3 @@ export class NutWriter {
     return bytes;
   }
 }
-
-const CRC_BYTES = 4;
