@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { readOpenApiDocument } from './http/openapi-document.ts';
+import { publicPaths, readOpenApiDocument } from './http/openapi-document.ts';
 import { ADMIN_TOKEN, createFixture } from './testing/fixture.ts';
 import type { Fixture } from './testing/fixture.ts';
 import { FIRST_K, rowsOf } from './testing/session-data.ts';
@@ -476,6 +476,8 @@ describe('/v1', () => {
     const documented = operations.filter((id) => id !== undefined).toSorted();
     expect(documented).toEqual(Object.keys(OPERATIONS).toSorted());
     for (const { valid } of Object.values(OPERATIONS)) expect(valid).not.toHaveLength(0);
+    const open = Object.values(OPERATIONS).filter(({ isPublic }) => isPublic === true);
+    expect(publicPaths(readOpenApiDocument()).size).toBe(open.length);
   });
 
   const cases = Object.entries(OPERATIONS);

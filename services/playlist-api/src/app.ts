@@ -70,6 +70,7 @@ export async function startPlaylistApi(
     events,
     logger,
     failures: metrics.sweepFailures,
+    sessions: metrics.sessions,
   });
   const control = new PublishControl({
     store,
@@ -77,13 +78,25 @@ export async function startPlaylistApi(
     apps: config.rtmp.apps,
     answers: metrics.publishAnswers,
   });
-  const handler = createHandler({ config, store, catalogue, mirror, clock, logger, metrics });
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const handler = createHandler({
+    config,
+    store,
+    catalogue,
+    mirror,
+    clock,
+    logger,
+    metrics,
+    stopping: signal,
+  });
   mirror.start();
   janitor.start();
   return {
     control,
     handler,
     async stop(): Promise<void> {
+      stopping.abort();
       await Promise.all([janitor.stop(), mirror.stop()]);
     },
   };

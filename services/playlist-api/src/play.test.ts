@@ -195,4 +195,18 @@ describe('/play', () => {
     expect(response.headers.get('cache-control')).toBe('no-store');
     expect(response.headers.get('access-control-allow-origin')).toBe('*');
   });
+
+  test('stopping lets go of viewers that are held', async () => {
+    await fixture.stop();
+    fixture = await createFixture({ holdMs: 30_000 });
+    await fixture.openSession('news');
+    await until(async () => (await (await fetch(`${fixture.url}/v1/live`)).text()).includes('news'));
+    const held = play('index.m3u8');
+    await until(async () => /held_requests\S* 1/.test(await fixture.registry.metrics()));
+    await fixture.api.stop(1000);
+    expect((await held).status).toBe(404);
+    const metrics = await fixture.registry.metrics();
+    expect(metrics).toMatch(/requests_total\{route="\/play",status="404".*\} 1/);
+    expect(metrics).toMatch(/requests_total\{route="\/v1",status="200".*\} \d/);
+  });
 });

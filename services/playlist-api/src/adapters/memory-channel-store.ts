@@ -13,13 +13,14 @@ export interface ChannelStoreContent {
 /** A channel store that lives as long as its process. */
 export class MemoryChannelStore implements ChannelStore {
   readonly #channels = new Map<string, StoredChannel>();
-  /** By hash. */
-  readonly #streamKeys = new Map<string, StoredStreamKey>();
+  readonly #keysByHash = new Map<string, StoredStreamKey>();
+  /** By channel, then by id. */
+  readonly #keysByChannel = new Map<string, Map<string, StoredStreamKey>>();
   readonly #ladders = new Map<string, Ladder>();
 
   constructor(content?: ChannelStoreContent) {
     for (const channel of content?.channels ?? []) this.#channels.set(channel.name, channel);
-    for (const key of content?.streamKeys ?? []) this.#streamKeys.set(key.sha256, key);
+    for (const key of content?.streamKeys ?? []) this.#add(key);
     for (const ladder of content?.ladders ?? []) this.#ladders.set(ladder.name, ladder);
   }
 
@@ -27,7 +28,7 @@ export class MemoryChannelStore implements ChannelStore {
   content(): ChannelStoreContent {
     return {
       channels: [...this.#channels.values()],
-      streamKeys: [...this.#streamKeys.values()],
+      streamKeys: [...this.#keysByHash.values()],
       ladders: [...this.#ladders.values()],
     };
   }
@@ -53,28 +54,26 @@ export class MemoryChannelStore implements ChannelStore {
   }
 
   async deleteChannel(name: string): Promise<boolean> {
-    for (const key of this.#streamKeys.values()) {
-      if (key.channel === name) this.#streamKeys.delete(key.sha256);
-    }
+    for (const key of this.#keysByChannel.get(name)?.values() ?? []) this.#keysByHash.delete(key.sha256);
+    this.#keysByChannel.delete(name);
     return this.#channels.delete(name);
   }
 
   async findStreamKey(sha256: string): Promise<StoredStreamKey | undefined> {
-    return this.#streamKeys.get(sha256);
+    return this.#keysByHash.get(sha256);
   }
 
   async listStreamKeys(channel: string): Promise<readonly StoredStreamKey[]> {
-    return [...this.#streamKeys.values()]
-      .filter((key) => key.channel === channel)
-      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const keys = [...(this.#keysByChannel.get(channel)?.values() ?? [])];
+    return keys.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   async putStreamKey(key: StoredStreamKey): Promise<boolean> {
     if (!this.#channels.has(key.channel)) return false;
-    const holder = this.#streamKeys.get(key.sha256);
+    const holder = this.#keysByHash.get(key.sha256);
     if (holder !== undefined && !(holder.id === key.id && holder.channel === key.channel)) return false;
     this.#remove(key.channel, key.id);
-    this.#streamKeys.set(key.sha256, key);
+    this.#add(key);
     return true;
   }
 
@@ -98,11 +97,17 @@ export class MemoryChannelStore implements ChannelStore {
     return this.#ladders.delete(name);
   }
 
+  #add(key: StoredStreamKey): void {
+    const ofChannel = this.#keysByChannel.get(key.channel) ?? new Map<string, StoredStreamKey>();
+    this.#keysByChannel.set(key.channel, ofChannel.set(key.id, key));
+    this.#keysByHash.set(key.sha256, key);
+  }
+
   #remove(channel: string, id: string): boolean {
-    for (const key of this.#streamKeys.values()) {
-      if (key.channel === channel && key.id === id) return this.#streamKeys.delete(key.sha256);
-    }
-    return false;
+    const key = this.#keysByChannel.get(channel)?.get(id);
+    if (key === undefined) return false;
+    this.#keysByChannel.get(channel)?.delete(id);
+    return this.#keysByHash.delete(key.sha256);
   }
 }
 

@@ -1,10 +1,15 @@
 import { session } from '@millrace/contracts';
 import type { EventEmitter, Logger, SessionStore } from '@millrace/runtime';
-import type { Counter } from 'prom-client';
+import type { Counter, Gauge } from 'prom-client';
 import type { Catalogue } from './catalogue.ts';
 import type { SessionMirror } from './session-mirror.ts';
 
 const INTERVAL_MS = 1000;
+const STATES = {
+  live: session.SessionState.LIVE,
+  gap: session.SessionState.GAP,
+  ended: session.SessionState.ENDED,
+};
 
 /** What the janitor looks after. */
 export interface JanitorDependencies {
@@ -14,6 +19,7 @@ export interface JanitorDependencies {
   readonly events: EventEmitter;
   readonly logger: Logger;
   readonly failures: Counter;
+  readonly sessions: Gauge;
 }
 
 /** Does what has to happen when nobody asks: sessions past their grace time, keys past their overlap. Any number may run. */
@@ -51,9 +57,17 @@ export class Janitor {
       }
       await catalogue.revokeExpiredKeys();
       mirror.forgetEnded();
+      this.#countSessions();
     } catch (error) {
       failures.inc();
       logger.warn({ err: error }, 'The janitor failed; sessions may end late. It runs again in a second');
+    }
+  }
+
+  #countSessions(): void {
+    const { sessions, mirror } = this.#dependencies;
+    for (const [state, value] of Object.entries(STATES)) {
+      sessions.set({ state }, mirror.list().filter(({ record }) => record.state === value).length);
     }
   }
 

@@ -5,7 +5,7 @@ import { middleware as openApiValidator } from 'express-openapi-validator';
 import { adminAuth } from './admin-auth.ts';
 import type { HandlerDependencies } from './handler.ts';
 import { liveJson } from './live-json.ts';
-import { readOpenApiDocument } from './openapi-document.ts';
+import { publicPaths, readOpenApiDocument } from './openapi-document.ts';
 import { pageOf, pageRequestOf, stretchOf } from './pages.ts';
 import { channelJson, ladderJson, sessionJson, stateOf, streamKeyJson } from './representations.ts';
 import { parseRungs, parseSettings } from './parse-settings.ts';
@@ -23,9 +23,12 @@ export function apiRoutes(dependencies: HandlerDependencies): Router {
     next();
   });
   const document = readOpenApiDocument();
-  router.get('/openapi.json', (_request, response) => void response.json(document));
-  router.get('/live', async (_request, response) => void response.json(await liveJson(dependencies)));
-  router.use(adminAuth({ adminToken: config.adminToken, clock, refusals: metrics.adminRefusals }));
+  const auth = adminAuth({ adminToken: config.adminToken, clock, refusals: metrics.adminRefusals });
+  const openPaths = publicPaths(document);
+  router.use((request, response, next) => {
+    if (request.method === 'GET' && openPaths.has(request.path)) next();
+    else auth(request, response, next);
+  });
   router.use(express.json({ limit: MAX_BODY_BYTES, strict: true }));
   router.use(
     ...openApiValidator({
@@ -38,6 +41,8 @@ export function apiRoutes(dependencies: HandlerDependencies): Router {
       fileUploader: false,
     }),
   );
+  router.get('/openapi.json', (_request, response) => void response.json(document));
+  router.get('/live', async (_request, response) => void response.json(await liveJson(dependencies)));
   addChannels(router, dependencies);
   addStreamKeys(router, dependencies);
   addLadders(router, dependencies);

@@ -9,6 +9,7 @@ import type { ChannelStore } from '../domain/channel-store.ts';
 import type { SessionMirror } from '../domain/session-mirror.ts';
 import type { PlaylistApiMetrics } from '../metrics.ts';
 import { publicReadOnly } from './cors.ts';
+import { measured } from './measured.ts';
 import { pageRoutes } from './page-routes.ts';
 import { playRoutes } from './play-routes.ts';
 import { problemOf, problemOfServiceError, sendProblem } from './problem.ts';
@@ -28,6 +29,8 @@ export interface HandlerDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PlaylistApiMetrics;
+  /** Aborted when the service stops: nobody is held any longer. */
+  readonly stopping: AbortSignal;
 }
 
 /** Composes every public route of playlist-api. */
@@ -39,6 +42,7 @@ export function createHandler(dependencies: HandlerDependencies): HttpHandler {
   app.enable('case sensitive routing');
   app.enable('strict routing');
   app.set('query parser', 'simple');
+  app.use(measured(metrics));
   app.use((_request, response, next) => {
     response.set('X-Content-Type-Options', 'nosniff');
     next();
@@ -52,6 +56,7 @@ export function createHandler(dependencies: HandlerDependencies): HttpHandler {
       metrics,
       holdMs: config.holdMs,
       maxHeldRequests: config.maxHeldRequests,
+      stopping: dependencies.stopping,
     }),
   );
   app.use('/v1', apiRoutes(dependencies));

@@ -14,3 +14,12 @@ export interface OpenApiDocument {
 export function readOpenApiDocument(): OpenApiDocument {
   return parse(readFileSync(join(assetsDirectory(), 'openapi.yaml'), 'utf8')) as OpenApiDocument;
 }
+
+/** The paths whose GET the document opens to everybody (`security: []`). */
+export function publicPaths({ paths }: OpenApiDocument): ReadonlySet<string> {
+  const isOpen = (path: unknown): boolean => {
+    const { get } = path as { readonly get?: { readonly security?: readonly unknown[] } };
+    return get?.security?.length === 0;
+  };
+  return new Set(Object.keys(paths).filter((path) => isOpen(paths[path])));
+}

@@ -52,6 +52,7 @@ export function playRoutes(options: {
   readonly metrics: PlaylistApiMetrics;
   readonly holdMs: number;
   readonly maxHeldRequests: number;
+  readonly stopping: AbortSignal;
 }): Router {
   const { mirror, clock } = options;
   const rendered = new WeakMap<SessionView, Map<string, RenderedBody>>();
@@ -79,6 +80,7 @@ export function playRoutes(options: {
     const leave = (): void => gone.abort();
     const timer = setTimeout(leave, options.holdMs);
     response.once('close', leave);
+    options.stopping.addEventListener('abort', leave);
     try {
       while (!gone.signal.aborted && decidePlayback(mirror.currentOf(channel), clock()) === 'starting') {
         await mirror.nextChange(channel, gone.signal);
@@ -86,6 +88,7 @@ export function playRoutes(options: {
     } finally {
       clearTimeout(timer);
       response.off('close', leave);
+      options.stopping.removeEventListener('abort', leave);
       heldRequests -= 1;
       options.metrics.heldRequests.set(heldRequests);
     }
