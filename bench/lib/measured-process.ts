@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,6 +17,11 @@ interface ProcessUsage {
 /** Servers run on the first core, generators on the other. */
 export const SERVER_CORE = 0;
 export const GENERATOR_CORE = 1;
+
+/** Keeps this process and what it starts from now on to one core, unless a child says otherwise. */
+export function pinToCore(core: number): void {
+  execFileSync('taskset', ['-a', '-p', '-c', String(core), String(process.pid)], { stdio: 'ignore' });
+}
 
 /** Reads CPU time of every process on the machine. */
 function readAllUsage(): ProcessUsage[] {
@@ -52,12 +57,13 @@ export class MeasuredProcess {
       readonly core?: number;
       readonly env?: Readonly<Record<string, string>>;
       readonly cwd?: string;
+      readonly stderr?: 'ignore' | 'pipe';
     } = {},
   ) {
     const pinned = options.core === undefined ? [] : ['taskset', '-c', String(options.core)];
     const [command = program, ...rest] = [...pinned, program, ...args];
     this.child = spawn(command, rest, {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', options.stderr ?? 'inherit'],
       env: { ...process.env, ...options.env },
       detached: true,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -71,25 +77,43 @@ export class MeasuredProcess {
 
   /** CPU seconds of the process itself, and of its living descendants by program name. */
   cpu(): { readonly own: number; readonly descendants: ReadonlyMap<string, number> } {
-    const all = readAllUsage();
-    const family = new Set([this.pid]);
     const descendants = new Map<string, number>();
     let own = 0;
-    // Parents have lower pids but for wrap-around; a second pass would only matter then.
-    for (const usage of all.toSorted((a, b) => a.pid - b.pid)) {
-      if (usage.pid === this.pid) own = usage.cpuSeconds;
-      else if (family.has(usage.parentPid)) {
-        family.add(usage.pid);
-        descendants.set(usage.name, (descendants.get(usage.name) ?? 0) + usage.cpuSeconds);
-      }
+    for (const { pid, name, cpuSeconds } of this.#family()) {
+      if (pid === this.pid) own = cpuSeconds;
+      else descendants.set(name, (descendants.get(name) ?? 0) + cpuSeconds);
     }
     return { own, descendants };
   }
 
-  /** Resident memory of the process itself. */
-  rssBytes(): number {
-    const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'));
+  /** The living descendants that run a program of this name. */
+  pidsOf(program: string): number[] {
+    return this.#family()
+      .filter(({ pid, name }) => pid !== this.pid && name === program)
+      .map(({ pid }) => pid);
+  }
+
+  /** CPU seconds of the process and all its living descendants. */
+  totalCpuSeconds(): number {
+    const { own, descendants } = this.cpu();
+    return [...descendants.values()].reduce((sum, seconds) => sum + seconds, own);
+  }
+
+  /** Resident memory of the process itself, or of another. */
+  rssBytes(pid = this.pid): number {
+    const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return Number(match?.[1] ?? 0) * 1024;
+  }
+
+  #family(): ProcessUsage[] {
+    const family = new Set([this.pid]);
+    // Parents have lower pids but for wrap-around; a second pass would only matter then.
+    return readAllUsage()
+      .toSorted((a, b) => a.pid - b.pid)
+      .filter(({ pid, parentPid }) => {
+        if (family.has(parentPid)) family.add(pid);
+        return family.has(pid);
+      });
   }
 
   /** Ends the process and its group. */

@@ -1,25 +1,16 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, waitForPort } from './ports.ts';
 import { MeasuredProcess, SERVER_CORE } from './measured-process.ts';
+import type { MeasuredServer } from './measured-server.ts';
 
 const RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
-/** The installed nginx, `1.22.1`. */
-export function nginxVersion(): string {
-  const output = execFileSync('sh', ['-c', 'nginx -v 2>&1'], { encoding: 'utf8' });
-  return /nginx\/(\S+)/.exec(output)?.[1] ?? 'unknown';
-}
-
 /** A running nginx with a directory of its own. */
-export interface RunningNginx {
-  readonly process: MeasuredProcess;
-  readonly port: number;
+export interface RunningNginx extends MeasuredServer {
   /** Served at `/`, or where HLS is written. */
   readonly root: string;
-  stop(): Promise<void>;
 }
 
 async function start(configure: (port: number, root: string) => string): Promise<RunningNginx> {
@@ -61,7 +52,7 @@ http {
 /** nginx's RTMP module taking publications; with `hasHls`, writing HLS of 2 s segments. */
 export function startNginxRtmp(options: { readonly hasHls: boolean }): Promise<RunningNginx> {
   return start(
-    (port, root) => `events { worker_connections 8192; }
+    (port, root) => `events { worker_connections 20000; }
 rtmp { server { listen 127.0.0.1:${port}; chunk_size 4096;
   application live { live on; ${options.hasHls ? `hls on; hls_path ${root}; hls_fragment 2s; hls_playlist_length 12s;` : ''} }
 } }`,
