@@ -33,7 +33,11 @@ async function bundle(main: string): Promise<void> {
   const servesPage = Object.keys(result.metafile.inputs).some((input) =>
     input.startsWith('services/playlist-api/'),
   );
-  if (servesPage && existsSync(assets)) cpSync(assets, join(directory, 'assets'), { recursive: true });
+  if (servesPage && existsSync(assets)) {
+    cpSync(assets, join(directory, 'assets'), { recursive: true });
+    const player = join(ROOT, 'services/playlist-api/node_modules/hls.js/dist/hls.min.mjs');
+    cpSync(player, join(directory, 'assets/page/hls.js'), { dereference: true });
+  }
   const bytes = Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
   process.stdout.write(`dist/${service}/main.mjs  ${(bytes / 1e6).toFixed(1)} MB with source map\n`);
 }
