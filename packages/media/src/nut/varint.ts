@@ -1,5 +1,5 @@
 /** Longest `v` of a safe integer: 53 bits in groups of 7. */
-export const MAX_VARINT_BYTES = 8;
+const MAX_VARINT_BYTES = 8;
 
 /** Size of a number as NUT's `v`. */
 export function varintBytes(value: number): number {

@@ -39,7 +39,13 @@ describe('silentAacFrame', () => {
     },
   );
 
-  test('is not there for other layouts', () => {
-    expect(silentAacFrame(6)).toBeUndefined();
+  test('of 5.1 channels has an element for each group of loudspeakers', () => {
+    expect(Buffer.from(silentAacFrame(6) ?? []).toString('hex')).toBe(
+      '00000001080000000023000000000c000000e0',
+    );
+  });
+
+  test.each([0, 8, 11])('is not there for configuration %i', (configuration) => {
+    expect(silentAacFrame(configuration)).toBeUndefined();
   });
 });
