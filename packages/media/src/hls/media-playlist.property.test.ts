@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Parser } from 'm3u8-parser';
 import { PROPERTY } from '../testdata/fuzz.ts';
 import { marshalMediaPlaylist } from './media-playlist.ts';

@@ -1,0 +1,186 @@
+import { createServer, request as httpRequest } from 'node:http';
+import type { IncomingHttpHeaders, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { control, session } from '@millrace/contracts';
+import type { MillraceEvent, sink } from '@millrace/contracts';
+import { createLogger, MemorySessionStore } from '@millrace/runtime';
+import type { SinkStream } from '@millrace/runtime';
+import { ManualClock } from '@millrace/testkit';
+import { Registry } from 'prom-client';
+import { packagerConfigSchema, startPackager } from '../app.ts';
+import type { PackagerConfig, RunningPackager } from '../app.ts';
+import { initSegment, part, presentation } from './synthetic-parts.ts';
+
+/** First segment of the tests' sessions. */
+export const FIRST_K = 895_000_000;
+const CHANNEL = 'demo';
+
+/** An answer, whole. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** A packager on a loopback port, with a session store that the test writes. */
+export class PackagerHarness {
+  readonly clock = new ManualClock(FIRST_K * 2000);
+  readonly store = new MemorySessionStore({ clock: this.clock.now });
+  readonly events: MillraceEvent[] = [];
+  readonly registry = new Registry();
+  packager!: RunningPackager;
+  sessionId = '';
+  #token = 0;
+  #server!: Server;
+
+  /** Starts it, with a session that has its presentation, period 0 and no media. */
+  static async start(
+    options: {
+      readonly config?: { readonly [K in keyof PackagerConfig]?: Partial<PackagerConfig[K]> | number };
+      readonly presentation?: Partial<session.Presentation> | 'none';
+    } = {},
+  ): Promise<PackagerHarness> {
+    const harness = new PackagerHarness();
+    harness.packager = await startPackager(packagerConfigSchema.parse({ ...options.config }), {
+      sessions: harness.store,
+      events: { emit: (event) => void harness.events.push(event) },
+      logger: createLogger({ service: 'packager', level: 'error' }),
+      registry: harness.registry,
+      clock: harness.clock.now,
+    });
+    harness.#server = createServer(harness.packager.handler);
+    await new Promise<void>((resolve) => harness.#server.listen(0, '127.0.0.1', () => resolve()));
+    const outcome = await harness.store.claimPublication({
+      channel: CHANNEL,
+      takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+      graceSeconds: 0,
+      ingestId: 'test',
+      role: control.PublishRole.PRIMARY,
+      encoderId: 'test',
+    });
+    if (outcome.kind === 'refused') throw new Error('the claim was refused');
+    harness.#token = outcome.token;
+    harness.sessionId = outcome.record.sessionId;
+    if (options.presentation !== 'none') await harness.prepare(options.presentation);
+    return harness;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Fixes the presentation and opens period 0. */
+  async prepare(change: Partial<session.Presentation> = {}): Promise<void> {
+    await this.store.update(CHANNEL, this.#token, {
+      presentation: presentation(change),
+      openPeriod: { ordinal: 0, firstK: FIRST_K, startTicks: 0, tracks: [], reason: 'first' },
+      currentK: FIRST_K,
+    });
+    await this.settle();
+  }
+
+  /** Ends the session: no publication, grace over. */
+  async end(): Promise<void> {
+    await this.store.releasePublication(CHANNEL, this.#token);
+    await this.store.sweep();
+    await this.settle();
+  }
+
+  /** Lets what was promised happen. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+  }
+
+  /** Resolves when the condition holds, which is judged once a turn of the event loop. */
+  async until(condition: () => Promise<boolean> | boolean): Promise<void> {
+    while (!(await condition())) await nextTurn();
+  }
+
+  /** Opens a worker's stream. */
+  open(leaseToken = 1, from: sink.Position = { k: FIRST_K, part: 0 }): Promise<SinkStream> {
+    return this.packager.sink.open(
+      { sessionId: this.sessionId, leaseToken, from },
+      new AbortController().signal,
+    );
+  }
+
+  /** Opens a stream and publishes the inits of period 0 and whole segments of every rendition named. */
+  async publish(
+    segments: number,
+    renditions: readonly string[] = ['720p', '360p', 'audio'],
+  ): Promise<SinkStream> {
+    const stream = await this.open();
+    for (const id of renditions) await stream.publishInit(initSegment(id));
+    for (let k = FIRST_K; k < FIRST_K + segments; k += 1) await this.publishSegment(stream, k, renditions);
+    return stream;
+  }
+
+  async publishSegment(stream: SinkStream, k: number, renditions: readonly string[]): Promise<void> {
+    for (const index of [0, 1]) for (const id of renditions) await stream.publishPart(part(id, k, index));
+  }
+
+  /** The URL of an object of this session. */
+  path(rest: string): string {
+    return `/media/${this.sessionId}/${rest}`;
+  }
+
+  /** Sends a request to the object `rest` of this session. */
+  async get(
+    rest: string,
+    options: {
+      readonly method?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<Answer> {
+    return this.getPath(this.path(rest), options);
+  }
+
+  /** Sends a request for a path. */
+  getPath(
+    path: string,
+    options: {
+      readonly method?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const request = httpRequest(
+        { host: '127.0.0.1', port: this.port, path, agent: false, ...options },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('error', reject);
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              body: Buffer.concat(chunks),
+            }),
+          );
+        },
+      );
+      request.on('error', reject);
+      request.end();
+    });
+  }
+
+  /** Value of a metric with these labels; 0 when it was never counted. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const metric = await this.registry.getSingleMetric(name)?.get();
+    const found = metric?.values.filter((value) =>
+      Object.entries(labels).every(([label, wanted]) => String(value.labels[label]) === wanted),
+    );
+    return found?.reduce((sum, { value }) => sum + value, 0) ?? 0;
+  }
+
+  async stop(): Promise<void> {
+    await this.packager.stop(1000);
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+}
