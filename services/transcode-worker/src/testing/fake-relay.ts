@@ -18,6 +18,7 @@ export class FakeRelay implements MediaRelay {
   readonly openPeriodRequests: relay.OpenPeriodRequest[] = [];
   subscriptions = 0;
   #isSessionEnded = false;
+  #playing: NodeJS.Timeout | undefined;
 
   /** Adds a period of which nothing has arrived yet. */
   addPeriod(period: session.Period, media: SyntheticMedia): void {
@@ -38,8 +39,21 @@ export class FakeRelay implements MediaRelay {
     this.#wake();
   }
 
+  /** Lets the newest period arrive in time, `speed` times as fast as it was made, until all of it is there. */
+  play(speed = 2): void {
+    const startMs = performance.now();
+    clearInterval(this.#playing);
+    this.#playing = setInterval(() => this.arriveUntil(((performance.now() - startMs) * speed) / 1000), 20);
+  }
+
+  /** Stops the play. */
+  pause(): void {
+    clearInterval(this.#playing);
+  }
+
   /** Lets the rest of the newest period arrive, and ends it. */
   endPeriod(): void {
+    this.pause();
     const current = this.#periods.at(-1);
     if (current === undefined) return;
     current.arrived = current.fragments.length;

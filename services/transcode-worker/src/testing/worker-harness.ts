@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { session } from '@millrace/contracts';
 import type { MillraceEvent } from '@millrace/contracts';
 import { createLogger, createRegistry, MemoryLeaseStore } from '@millrace/runtime';
@@ -45,8 +46,12 @@ export class WorkerHarness {
   readonly sink = new FakeSink();
   readonly events: MillraceEvent[] = [];
   readonly transcoders: Transcoder[] = [];
-  readonly #registry = createRegistry('transcode-worker');
-  readonly #abort = new AbortController();
+  /** Called with every ffmpeg that is started. */
+  onStart: (transcoder: Transcoder) => void = () => {};
+  readonly #changed = new EventEmitter();
+  readonly #leases = new MemoryLeaseStore({ clock: Date.now });
+  readonly #metrics = createWorkerMetrics(createRegistry('transcode-worker'));
+  #abort = new AbortController();
   readonly #presentation: session.Presentation;
   readonly #config: WorkerConfig;
   #record: session.SessionRecord;
@@ -57,10 +62,11 @@ export class WorkerHarness {
     config: {
       readonly watchdog?: Partial<WorkerConfig['watchdog']>;
       readonly lateness?: Partial<WorkerConfig['lateness']>;
+      readonly ffmpeg?: Partial<WorkerConfig['ffmpeg']>;
     } = {},
   ) {
     this.#presentation = presentation;
-    this.#config = workerConfigSchema.parse({ ...config, ffmpeg: { encoderThreads: 2 } });
+    this.#config = workerConfigSchema.parse({ ...config, ffmpeg: { encoderThreads: 2, ...config.ffmpeg } });
     this.#record = {
       sessionId: 'session-1',
       channel: 'news',
@@ -92,21 +98,28 @@ export class WorkerHarness {
 
   /** Starts the worker for the session. */
   start(): void {
+    this.#abort = new AbortController();
     const start = createFfmpegTranscoder(this.#config.ffmpeg.path);
     const startTranscoder: StartTranscoder = (plan, audioTrack, listener) => {
       const transcoder = start(plan, audioTrack, listener);
       this.transcoders.push(transcoder);
+      this.onStart(transcoder);
       return transcoder;
     };
     this.#outcome = new SessionRunner(
       {
         relay: this.relay,
         sink: this.sink,
-        leases: new MemoryLeaseStore({ clock: Date.now }),
+        leases: this.#leases,
         startTranscoder,
         config: this.#config,
-        metrics: createWorkerMetrics(this.#registry),
-        events: { emit: (event) => void this.events.push(event) },
+        metrics: this.#metrics,
+        events: {
+          emit: (event) => {
+            this.events.push(event);
+            this.#changed.emit('event');
+          },
+        },
         logger: createLogger({ service: 'transcode-worker', level: 'error' }),
         clock: Date.now,
       },
@@ -127,6 +140,12 @@ export class WorkerHarness {
     return this.events.filter((event) => event.type === type).map(({ data }) => data) as never;
   }
 
+  /** Resolves when the condition holds, which is judged after every event; rejects after `deadlineMs`. */
+  async until(condition: () => boolean, deadlineMs = 30_000): Promise<void> {
+    const signal = AbortSignal.timeout(deadlineMs);
+    while (!condition()) await once(this.#changed, 'event', { signal });
+  }
+
   /** Resolves with how the work ended. */
   async finished(): Promise<SessionOutcome> {
     return (await this.#outcome) ?? 'stopped';
@@ -134,6 +153,7 @@ export class WorkerHarness {
 
   /** Stops the work; resolves when nothing of it is left. */
   async stop(): Promise<void> {
+    this.relay.pause();
     this.#abort.abort();
     await this.#outcome;
   }

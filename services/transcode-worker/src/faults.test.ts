@@ -1,0 +1,170 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { audioRendition, videoRendition } from './testing/renditions.ts';
+import { decodeServed, readServed } from './testing/served-media.ts';
+import { FIRST_K, presentationOf, START_TICKS, WorkerHarness } from './testing/worker-harness.ts';
+
+const RENDITIONS = ['180p', '90p', 'audio'];
+let harness: WorkerHarness | undefined;
+afterEach(async () => {
+  harness?.relay.pause();
+  await harness?.stop();
+});
+
+async function liveWorker(
+  seconds: number,
+  ...options: ConstructorParameters<typeof WorkerHarness>
+): Promise<WorkerHarness> {
+  const worker = (harness = new WorkerHarness(...options));
+  await worker.addPeriod({ seconds, bFrames: 2 });
+  worker.start();
+  return worker;
+}
+
+/** Everything up to a number of segments is there, in every rendition, without a gap, a hole or a discontinuity. */
+async function expectUnbroken(worker: WorkerHarness, segments: number): Promise<void> {
+  for (const id of RENDITIONS) {
+    expect(worker.sink.window.rowsOf(id).map(({ k, isGap, period }) => [k - FIRST_K, isGap, period])).toEqual(
+      Array.from({ length: segments }, (_, index) => [index, false, 0]),
+    );
+    expect(worker.sink.parts.filter((part) => part.isGap)).toEqual([]);
+    expect(readServed(worker.sink, id)).toMatchObject({ holes: [], dependentSegments: [] });
+    expect(await decodeServed(worker.sink, id)).toBe('');
+  }
+  expect(readServed(worker.sink, '180p')).toMatchObject({
+    firstDts: START_TICKS,
+    endDts: START_TICKS + segments * 180_000,
+    samplesPerSegment: Array.from({ length: segments }, () => 50),
+  });
+}
+
+describe.each<['SIGKILL' | 'SIGSTOP', string]>([
+  ['SIGKILL', 'exit'],
+  ['SIGSTOP', 'stalled'],
+])('ffmpeg gets %s', (signal, reason) => {
+  test('nothing is missing, nothing is a discontinuity', async () => {
+    const worker = await liveWorker(10, presentationOf(), { watchdog: { stallMs: 300 } });
+    worker.relay.play();
+    // In the middle of a segment, with one part of it published.
+    await worker.sink.until(() => worker.sink.window.rowsOf('180p').at(-1)?.k === FIRST_K + 1);
+    const hit = worker.transcoder;
+    process.kill(hit.pid ?? 0, signal);
+    await worker.sink.until(() => worker.sink.window.rowsOf('90p').at(-1)?.k === FIRST_K + 3);
+    worker.relay.endSession();
+    expect(await worker.finished()).toBe('session-ended');
+    await expectUnbroken(worker, 5);
+    expect(worker.eventsOf('TranscoderRestarted').map((event) => event.reason)).toEqual([reason]);
+    expect(worker.transcoders).toHaveLength(2);
+    expect(isAlive(hit.pid)).toBe(false);
+  }, 30_000);
+});
+
+test('a new worker goes on where the rows end', async () => {
+  const worker = await liveWorker(8);
+  worker.relay.play();
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length === 2);
+  await worker.stop();
+  expect(isAlive(worker.transcoder.pid)).toBe(false);
+  worker.start();
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length === 3);
+  worker.relay.endSession();
+  expect(await worker.finished()).toBe('session-ended');
+  await expectUnbroken(worker, 4);
+}, 30_000);
+
+test('media that ends ffmpeg again and again costs its segment, not the session', async () => {
+  const worker = await liveWorker(8);
+  // Every run until the first segment is over dies at once.
+  worker.onStart = (transcoder) => {
+    if (worker.transcoders.length <= 4) process.kill(transcoder.pid ?? 0, 'SIGKILL');
+  };
+  worker.relay.endSession();
+  expect(await worker.finished()).toBe('session-ended');
+  expect(worker.sink.window.rowsOf('180p').map(({ isGap }) => isGap)).toEqual([true, false, false, false]);
+  expect(worker.eventsOf('TranscoderRestarted')).toHaveLength(4);
+}, 30_000);
+
+test('an ffmpeg that cannot be started is a restart, with its reason', async () => {
+  const worker = await liveWorker(2, presentationOf(), { ffmpeg: { path: '/nonexistent/ffmpeg' } });
+  await worker.until(() => worker.eventsOf('TranscoderRestarted').length === 2);
+  expect(worker.eventsOf('TranscoderRestarted')[0]?.detail).toContain('ENOENT');
+  await worker.stop();
+}, 30_000);
+
+describe('the source rung', () => {
+  const source = videoRendition({ id: 'source', isPassthrough: true, width: 320, height: 180 });
+  const alone = presentationOf({
+    renditions: [source, audioRendition({ isPassthrough: true })],
+  });
+
+  test('alone it needs no ffmpeg, and cuts at its own IDRs', async () => {
+    const worker = await liveWorker(6, alone);
+    worker.relay.endSession();
+    expect(await worker.finished()).toBe('session-ended');
+    expect(worker.transcoders).toEqual([]);
+    expect(readServed(worker.sink, 'source')).toMatchObject({
+      samplesPerSegment: [50, 50, 50],
+      holes: [],
+      dependentSegments: [],
+    });
+    expect(await decodeServed(worker.sink, 'source')).toBe('');
+    expect(await decodeServed(worker.sink, 'audio')).toBe('');
+  }, 30_000);
+
+  test('a boundary without an IDR is a gap row, with the interval to set, beside whole encoded rungs', async () => {
+    const worker = (harness = new WorkerHarness(
+      presentationOf({ renditions: [source, videoRendition(), audioRendition()] }),
+    ));
+    await worker.addPeriod({ seconds: 8, gopFrames: 75 });
+    worker.start();
+    worker.relay.endSession();
+    expect(await worker.finished()).toBe('session-ended');
+    expect(worker.sink.window.rowsOf('source').map(({ isGap }) => isGap)).toEqual([false, true, true, false]);
+    expect(worker.sink.window.rowsOf('180p').map(({ isGap }) => isGap)).toEqual([false, false, false, false]);
+    expect(worker.eventsOf('SourceBoundaryMissed')).toMatchObject([
+      { k: FIRST_K + 1, keyframeIntervalSeconds: 2 },
+      { k: FIRST_K + 2, keyframeIntervalSeconds: 2 },
+    ]);
+    expect(worker.transcoders).toHaveLength(1);
+  }, 30_000);
+});
+
+test('an encoder slower than real time loses its largest rung for a while, and nothing else', async () => {
+  const worker = await liveWorker(40, presentationOf(), {
+    watchdog: { stallMs: 5000 },
+    lateness: { shedAboveSegments: 0.5, restoreAfterSeconds: 1 },
+  });
+  worker.relay.play(4);
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length === 2);
+  const slowing = setInterval(() => signalTranscoder(worker, 'SIGSTOP'), 50);
+  await worker.until(() => worker.eventsOf('RungShed').length === 1);
+  clearInterval(slowing);
+  signalTranscoder(worker, 'SIGCONT');
+  await worker.until(() => worker.eventsOf('RungShed').length === 2);
+  worker.relay.endSession();
+  expect(await worker.finished()).toBe('session-ended');
+  expect(worker.eventsOf('RungShed')).toMatchObject([
+    { renditionId: '180p', isShed: true },
+    { renditionId: '180p', isShed: false },
+  ]);
+  const gaps = worker.sink.window.rowsOf('180p').map(({ isGap }) => isGap);
+  expect(gaps).toContain(true);
+  expect(gaps.at(-1)).toBe(false);
+  for (const row of worker.sink.window.rowsOf('180p'))
+    expect(row.parts.every(({ isGap }) => isGap === row.isGap)).toBe(true);
+  for (const id of ['90p', 'audio'])
+    expect(readServed(worker.sink, id)).toMatchObject({ holes: [], dependentSegments: [] });
+  expect(worker.sink.window.rowsOf('90p').some(({ isGap }) => isGap)).toBe(false);
+}, 60_000);
+
+function signalTranscoder(worker: WorkerHarness, signal: NodeJS.Signals): void {
+  const { pid } = worker.transcoder;
+  if (isAlive(pid)) process.kill(pid ?? 0, signal);
+}
+
+function isAlive(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
