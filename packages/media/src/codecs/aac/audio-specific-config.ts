@@ -35,6 +35,8 @@ export interface SpectralBandReplication {
   readonly isHierarchical: boolean;
 }
 
+/** A program config element with every element and the longest comment takes less. */
+const MAX_BYTES = 512;
 const EXPLICIT_RATE = 15;
 const ESCAPE_OBJECT_TYPE = 31;
 const SBR_SYNC = 0x2b7;
@@ -42,8 +44,14 @@ const PS_SYNC = 0x548;
 /** Channels by channelConfiguration (table 1.19 and its amendments). */
 const CHANNELS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 8, 0, 0, 0, 7, 8, 0, 8];
 
-/** Parses the config. Throws `ParseError`: `unsupported` for an object type that is not AAC Main, LC, SSR or LTP. */
+/**
+ * Parses the config, of up to 512 bytes.
+ *
+ * Throws `ParseError`: `unsupported` for an object type that is not AAC Main, LC, SSR or LTP.
+ */
 export function parseAudioSpecificConfig(bytes: Uint8Array): AudioSpecificConfig {
+  if (bytes.length > MAX_BYTES)
+    throw new ParseError('too-large', 0, `a configuration of ${bytes.length} bytes`);
   const reader = new BitReader(bytes);
   const first = parseObjectType(reader);
   const firstRate = parseSampleRate(reader);

@@ -75,6 +75,12 @@ describe('AVCDecoderConfigurationRecord', () => {
     expect(parseAvcDecoderConfiguration(HIGH.subarray(0, -4))).not.toHaveProperty('high');
   });
 
+  test('refuses a configuration that is too long to be one', () => {
+    expect(() => parseAvcDecoderConfiguration(Buffer.concat([HIGH, Buffer.alloc(65_536)]))).toThrow(
+      /too-large/,
+    );
+  });
+
   test('refuses NAL lengths of 3 bytes', () => {
     const bytes = Buffer.from(HIGH);
     bytes[4] = 0xfe;

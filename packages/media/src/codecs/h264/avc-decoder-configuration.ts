@@ -33,14 +33,20 @@ export interface AvcHighProfileFields {
   readonly spsExtensions: readonly Uint8Array[];
 }
 
+/** Parameter sets are some dozen bytes each; what is longer than this is no configuration. */
+const MAX_BYTES = 64 * 1024;
+const MAX_SPS = 31;
+const MAX_PPS = 255;
 const BASIC_PROFILES = new Set([66, 77, 88]);
 
 /**
  * Parses the record; parameter sets are slices. Throws `ParseError`.
  *
- * The High-profile fields are optional in practice, and bytes behind them are ignored.
+ * The High-profile fields are optional in practice, and bytes behind them are ignored. More than 64 KiB are `too-large`.
  */
 export function parseAvcDecoderConfiguration(bytes: Uint8Array): AvcDecoderConfiguration {
+  if (bytes.length > MAX_BYTES)
+    throw new ParseError('too-large', 0, `a configuration of ${bytes.length} bytes`);
   const reader = new ByteReader(bytes);
   const version = reader.u8();
   if (version !== 1) throw new ParseError('invalid', 0, `configurationVersion ${version}, not 1`);
@@ -75,7 +81,7 @@ function parseParameterSets(reader: ByteReader, count: number): Uint8Array[] {
 
 /** Marshals the record; reserved bits are ones. Throws `RangeError` when there are too many or too long parameter sets. */
 export function marshalAvcDecoderConfiguration(config: AvcDecoderConfiguration): Buffer {
-  if (config.sequenceParameterSets.length > 31 || config.pictureParameterSets.length > 255)
+  if (config.sequenceParameterSets.length > MAX_SPS || config.pictureParameterSets.length > MAX_PPS)
     throw new RangeError('too many parameter sets for avcC');
   const { high } = config;
   return Buffer.concat([
@@ -106,7 +112,7 @@ function withLength(set: Uint8Array): [Uint8Array, Uint8Array] {
 /**
  * The record for parameter sets that came in-band; four-byte NAL lengths unless said otherwise.
  *
- * Throws `ParseError` when there is no SPS or no PPS, or the first SPS cannot be parsed.
+ * Throws `ParseError` when there is no SPS or no PPS, there are too many, or the first SPS cannot be parsed.
  */
 export function avcDecoderConfigurationOf(
   sequenceParameterSets: readonly Uint8Array[],
@@ -116,6 +122,13 @@ export function avcDecoderConfigurationOf(
   const [first] = sequenceParameterSets;
   if (first === undefined || pictureParameterSets.length === 0) {
     throw new ParseError('invalid', 0, 'avcC needs an SPS and a PPS');
+  }
+  const bytes = [...sequenceParameterSets, ...pictureParameterSets].reduce(
+    (sum, { length }) => sum + length,
+    0,
+  );
+  if (sequenceParameterSets.length > MAX_SPS || pictureParameterSets.length > MAX_PPS || bytes > MAX_BYTES) {
+    throw new ParseError('too-large', 0, `parameter sets of ${bytes} bytes, or too many, for avcC`);
   }
   const { profile, constraints, level, chromaFormat, bitDepth, chromaBitDepth } =
     parseSequenceParameterSet(first);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { fuzzParser } from '../../testdata/fuzz.ts';
 import { inspectAccessUnit, stripDelimitersAndFiller } from './access-unit.ts';
 import { marshalAvcDecoderConfiguration, parseAvcDecoderConfiguration } from './avc-decoder-configuration.ts';
 import { inBandConfiguration } from './in-band-configuration.ts';
@@ -16,6 +17,7 @@ const DELIMITER = bytes('09f0');
 const FILLER = bytes('0cffff80');
 const SEI = bytes('0601c080');
 
+const plain = (sets: readonly Uint8Array[]): string[] => sets.map((set) => Buffer.from(set).toString('hex'));
 const unit = (...nals: readonly Uint8Array[]): Buffer => joinLengthPrefixed(nals, 4);
 const CURRENT = parseAvcDecoderConfiguration(
   bytes(`0164000dffe1001a${SPS.toString('hex')}010004${PPS.toString('hex')}`),
@@ -73,12 +75,44 @@ describe('inBandConfiguration', () => {
     expect(next && marshalAvcDecoderConfiguration(next).subarray(0, 5).toString('hex')).toBe('014d401eff');
   });
 
+  test('takes sets that come alone in their message', () => {
+    expect(inBand(OTHER_SPS, PPS)).toMatchObject({ profile: 77, level: 30 });
+  });
+
+  test('takes each set once, in memory of its own', () => {
+    const next = inBand(OTHER_SPS, OTHER_SPS, PPS, PPS, IDR);
+    expect(next?.sequenceParameterSets).toHaveLength(1);
+    expect(next?.pictureParameterSets).toHaveLength(1);
+    expect(next?.sequenceParameterSets[0]?.buffer.byteLength).toBe(OTHER_SPS.length);
+  });
+
+  test('refuses more sets than avcC can hold', () => {
+    const many = Array.from({ length: 32 }, (_, index) =>
+      Buffer.concat([OTHER_SPS, Uint8Array.of(index + 1)]),
+    );
+    expect(() => inBand(...many, PPS, IDR)).toThrow(/too many/);
+  });
+
   test('adds a PPS with another id to those that are there', () => {
-    expect(inBand(PPS_1, IDR)?.pictureParameterSets.map((set) => Buffer.from(set))).toEqual([PPS, PPS_1]);
+    expect(plain(inBand(PPS_1, IDR)?.pictureParameterSets ?? [])).toEqual(plain([PPS, PPS_1]));
   });
 
   test('puts a changed PPS with the same id in place of the old one', () => {
     const changed = bytes('68efbcb1');
-    expect(inBand(changed, IDR)?.pictureParameterSets).toEqual([changed]);
+    expect(plain(inBand(changed, IDR)?.pictureParameterSets ?? [])).toEqual(plain([changed]));
   });
+});
+
+test('access units of bad bytes give nothing but a result or ParseError', () => {
+  const seeds = [
+    unit(DELIMITER, OTHER_SPS, PPS_1, IDR, FILLER),
+    unit(SPS, PPS, SEI, IDR),
+    unit(OTHER_SPS, PPS),
+  ];
+  const parse = (input: Uint8Array): void => {
+    const next = inBandConfiguration(CURRENT, inspectAccessUnit(input, 4));
+    if (next !== undefined) marshalAvcDecoderConfiguration(next);
+    stripDelimitersAndFiller(input, 4);
+  };
+  expect(fuzzParser(seeds, parse)).toBeGreaterThan(0);
 });
