@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { frameTicks } from './frame-rate.ts';
 import { segmentNumber } from './grid.ts';
 import { rational } from './rational.ts';
 import type { Rational } from './rational.ts';
 import { SessionTimeline } from './session-timeline.ts';
+import { Invariants } from './testdata/invariants.ts';
 import { runs } from './testdata/runs.ts';
 import {
   audioConfig,
@@ -35,172 +36,7 @@ const SEGMENTS: readonly Rational[] = [
   rational(6, 1),
 ];
 
-/** What must hold for every sequence of events, whatever was sent. */
-class Invariants {
-  readonly #lastDts = new Map<number, number>();
-  #period: Extract<TimelineEvent, { type: 'period-opened' }> | undefined;
-  #lastK = -Infinity;
-  #lastOrdinal = -1;
-
-  check(events: readonly TimelineEvent[]): void {
-    for (const event of events) this.#checkOne(event);
-  }
-
-  #checkOne(event: TimelineEvent): void {
-    switch (event.type) {
-      case 'period-opened':
-        if (this.#period !== undefined) throw new Error('a period opened within a period');
-        if (event.ordinal !== this.#lastOrdinal + 1) throw new Error('ordinals have a hole');
-        if (event.firstK < this.#lastK + 2) throw new Error('a period begins too early');
-        this.#lastOrdinal = event.ordinal;
-        this.#period = event;
-        this.#lastK = event.firstK - 1;
-        this.#lastDts.clear();
-        break;
-      case 'segment-started':
-        if (event.k !== this.#lastK + 1) throw new Error('segments are not in order');
-        if (!Number.isSafeInteger(event.utcOffsetUs)) throw new Error('the wall clock is no integer');
-        this.#lastK = event.k;
-        break;
-      case 'unit':
-        this.#checkUnit(event);
-        break;
-      case 'period-ended':
-        if (event.ordinal !== this.#lastOrdinal || event.lastK !== this.#lastK) throw new Error('wrong end');
-        this.#period = undefined;
-        break;
-      case 'boundary':
-      case 'warning':
-        break;
-    }
-  }
-
-  #checkUnit(unit: Extract<TimelineEvent, { type: 'unit' }>): void {
-    const track = this.#period?.tracks.find(({ trackId }) => trackId === unit.trackId);
-    if (this.#period === undefined || track === undefined) throw new Error('a unit outside of a period');
-    const integers = [unit.dts, unit.compositionOffset, unit.duration];
-    if (!integers.every((value) => Number.isSafeInteger(value))) throw new Error('ticks are no integers');
-    if (unit.duration <= 0) throw new Error('a unit has no duration');
-    const last = this.#lastDts.get(unit.trackId);
-    if (last !== undefined && unit.dts <= last) throw new Error('decode times do not rise');
-    if (last === undefined && unit.kind === 'video' && unit.dts !== this.#period.startTicks) {
-      throw new Error('the first picture is not on the grid point');
-    }
-    this.#lastDts.set(unit.trackId, unit.dts);
-    const k = segmentNumber(unit.dts, track.timescale, this.#period.segmentDuration);
-    if (k < this.#period.firstK || k > this.#lastK) throw new Error('a unit came before its segment');
-    if (unit.kind === 'audio' && unit.dts % 1024 !== 0) throw new Error('audio left its grid');
-  }
-}
-
-const hostileStep = fc.record({
-  kind: fc.constantFrom('video' as const, 'audio' as const),
-  timestampMs: fc.oneof(
-    { weight: 6, arbitrary: fc.integer({ min: 0, max: 20_000 }) },
-    { weight: 1, arbitrary: fc.integer({ min: 0, max: 2 ** 32 - 1 }) },
-    {
-      weight: 1,
-      arbitrary: fc.constantFrom(0, 2 ** 24 - 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, Number.NaN, -5, 1e300),
-    },
-  ),
-  compositionOffsetMs: fc.oneof(
-    fc.constant(0),
-    fc.integer({ min: -(2 ** 23), max: 2 ** 23 }),
-    fc.constant(Number.NaN),
-  ),
-  isRandomAccess: fc.boolean(),
-  size: fc.nat(3),
-  wallMs: fc.oneof({ weight: 8, arbitrary: fc.nat(100) }, fc.integer({ min: -5000, max: 40_000 })),
-  action: fc.constantFrom(
-    'push',
-    'push',
-    'push',
-    'push',
-    'push',
-    'push',
-    'tick',
-    'configure',
-    'reconnect',
-    'end',
-    'cut',
-  ),
-});
-
-function runHostile(
-  steps: readonly (typeof hostileStep extends fc.Arbitrary<infer T> ? T : never)[],
-  isVariable: boolean,
-): number {
-  const timeline = new SessionTimeline({
-    segmentDurationSeconds: isVariable ? 'source' : rational(2, 1),
-    graceSeconds: 30,
-    isVariableFrameRate: isVariable,
-    defaultAudio: audioConfig(48_000, 0),
-  });
-  const invariants = new Invariants();
-  let units = 0;
-  let now = START_MS;
-  const take = (events: readonly TimelineEvent[]): void => {
-    invariants.check(events);
-    units += events.length;
-  };
-  take(timeline.beginPublication(now));
-  take(timeline.configure(videoConfig(rational(30, 1)), now));
-  take(timeline.configure(audioConfig(), now));
-  for (const { kind, timestampMs, compositionOffsetMs, isRandomAccess, size, wallMs, action } of steps) {
-    now += wallMs;
-    const unit: WireUnit = {
-      kind,
-      timestampMs,
-      compositionOffsetMs,
-      isRandomAccess,
-      data: new Uint8Array(size),
-    };
-    switch (action) {
-      case 'tick':
-        take(timeline.tick(now));
-        break;
-      case 'configure':
-        take(
-          timeline.configure(
-            kind === 'video' ? videoConfig(undefined, size) : audioConfig(44_100, size),
-            now,
-          ),
-        );
-        break;
-      case 'reconnect':
-        take(timeline.beginPublication(now, 'takeover'));
-        timeline.setMetadata({
-          frameRate: compositionOffsetMs,
-          hasVideo: isRandomAccess,
-          hasAudio: size > 1,
-        });
-        take(timeline.configure(videoConfig(rational(25, 1)), now));
-        break;
-      case 'end':
-        take(timeline.endPublication(now));
-        break;
-      case 'cut':
-        timeline.requestPeriod('worker-request');
-        break;
-      default:
-        take(timeline.push(unit, now));
-    }
-  }
-  take(timeline.endPublication(now));
-  return units;
-}
-
 describe('the timeline', () => {
-  it('never throws, never leaves its grids and stays in proportion, whatever is sent', () => {
-    fc.assert(
-      fc.property(fc.array(hostileStep, { maxLength: 40 }), fc.boolean(), (steps, isVariable) => {
-        // 47 frames of silence and one picture for each second of a gap are the most that one unit can cause.
-        expect(runHostile(steps, isVariable)).toBeLessThan(100 + steps.length * 60 * 50);
-      }),
-      runs(),
-    );
-  });
-
   it('lays every rate, segment duration and sample rate out exactly, and equal boundaries come of it', () => {
     fc.assert(
       fc.property(
@@ -212,12 +48,14 @@ describe('the timeline', () => {
         (rate, segment, sampleRate, firstMs, startMs) => {
           const probe = new TimelineProbe({ segmentDurationSeconds: segment });
           probe.begin(START_MS + startMs, { video: videoConfig(rate), audio: audioConfig(sampleRate) });
-          const units = interleave(pictures({ rate, count: 200 }), frames({ sampleRate, count: 250 })).map(
-            ({ unit, atMs }) => ({
-              atMs,
-              unit: { ...unit, timestampMs: (unit.timestampMs + firstMs) % 2 ** 32 },
-            }),
-          );
+          const audioCount = Math.floor((200 * rate.denominator * sampleRate) / (rate.numerator * 1024));
+          const units = interleave(
+            pictures({ rate, count: 200 }),
+            frames({ sampleRate, count: audioCount }),
+          ).map(({ unit, atMs }) => ({
+            atMs,
+            unit: { ...unit, timestampMs: (unit.timestampMs + firstMs) % 2 ** 32 },
+          }));
           probe.send(units, START_MS + startMs);
           new Invariants().check(probe.events);
           const [opened] = probe.opened;
@@ -284,7 +122,7 @@ describe('the timeline', () => {
       // The anchor comes first: it is what the grid hangs on.
       probe.send(units);
       const of = (kind: 'video' | 'audio'): string[] =>
-        probe.units(kind).map(({ dts, data }) => `${dts} ${data}`);
+        probe.units(kind).map(({ dts, data }) => `${dts} ${data.join()}`);
       return { video: of('video'), audio: of('audio') };
     };
     const expected = times(interleave(video, audio));
@@ -316,15 +154,17 @@ describe('the timeline', () => {
       timeline.beginPublication(START_MS);
       timeline.setMetadata({ hasVideo: true, hasAudio: false });
       timeline.configure(videoConfig(rate), START_MS);
-      const count = Math.floor((24 * 3600 * 30_000) / 1001);
+      // Every 25th picture is enough to see a drift, and keeps the day cheap.
+      const stride = 25;
+      const count = Math.floor((24 * 3600 * 30_000) / 1001 / stride);
       let [units, periods, largest, last] = [0, 0, 0, { startTicks: 0, dts: 0, index: 0, anchor: 0 }];
       for (let index = 0; index < count; index++) {
-        const atMs = (index * 1_001_000) / 30_000;
+        const atMs = (index * stride * 1_001_000) / 30_000;
         const unit: WireUnit = {
           kind: 'video',
           timestampMs: Math.round(atMs) % 2 ** 31,
           compositionOffsetMs: 0,
-          isRandomAccess: index % 60 === 0,
+          isRandomAccess: index % 3 === 0,
           data,
         };
         const events = timeline.push(unit, START_MS + atMs * (1 - ppm / 1e6));
@@ -341,7 +181,7 @@ describe('the timeline', () => {
         }
       }
       expect(units).toBe(count);
-      expect(last.dts).toBe(last.startTicks + frameTicks(last.index - last.anchor, rate));
+      expect(last.dts).toBe(last.startTicks + frameTicks((last.index - last.anchor) * stride, rate));
       expect(largest).toBeLessThan(10);
       // 43 s in a day: a slow encoder gets a period for each SEG it loses, a fast one is only reported.
       if (ppm > 0) expect(periods).toBe(1);

@@ -17,8 +17,8 @@ export function fitRung(rung: FrameSize, track: session.Track): FrameSize {
   const source = displaySize(track);
   const scale = Math.min(1, boxScale(rung, source));
   return {
-    width: evenWithin(source.width * scale, rung.width),
-    height: evenWithin(source.height * scale, rung.height),
+    width: evenWithin(source.width * scale, Math.min(rung.width, source.width)),
+    height: evenWithin(source.height * scale, Math.min(rung.height, source.height)),
   };
 }
 
