@@ -12,6 +12,12 @@ const GENERATOR_LAG_MS = 500;
 const FIRST_SHARE = 0.6;
 const STEP_SHARE = 0.05;
 
+/** A server whose playlists can be watched as well. */
+export interface SearchedServer extends MeasuredServer {
+  /** How long ago the newest segment of a publication ended, in ms. */
+  playlistAgeMs?(index: number): Promise<number>;
+}
+
 /** How long to look, and how far. */
 export interface SearchOptions {
   /** How long each number of publications has to be in time. */
@@ -19,7 +25,14 @@ export interface SearchOptions {
   /** Publications at which CPU per publication is taken, before the search. */
   readonly probeCount: number;
   readonly maxCount: number;
+  /** With playlists: a publication whose newest segment ended longer ago is late. */
+  readonly maxPlaylistAgeMs?: number;
 }
+
+/** Publications whose playlists are looked at. */
+const PLAYLIST_SAMPLES = 8;
+/** A playlist that is not there after the first segments is late. */
+const FIRST_PLAYLIST_MS = 8000;
 
 /** What one server can take on its core. */
 export interface SearchResult {
@@ -50,7 +63,7 @@ interface Sample {
  * the CPU at `probeCount` promises, each further one 5 % of it.
  */
 export async function searchPublications(
-  server: MeasuredServer,
+  server: SearchedServer,
   keyPrefix: string,
   options: SearchOptions,
 ): Promise<SearchResult> {
@@ -62,8 +75,9 @@ export async function searchPublications(
   });
   try {
     await generator.growTo(options.probeCount);
-    await delay(1000);
-    const probe = await hold(server, generator, options.holdSeconds);
+    await delay(options.maxPlaylistAgeMs === undefined ? 1000 : FIRST_PLAYLIST_MS);
+    const probe = await hold(server, generator, options, options.probeCount);
+    if (probe.isLate) throw new Error(`late already with ${options.probeCount} publications`);
     const probeCpuShare = probe.serverLoad / options.probeCount;
     const promised = 1 / Math.max(probeCpuShare, 1e-5);
     const step = Math.max(1, Math.round(promised * STEP_SHARE));
@@ -73,7 +87,8 @@ export async function searchPublications(
       const wanted = Math.min(count, options.maxCount);
       if (wanted <= reached.count) break;
       await generator.growTo(wanted);
-      const sample = await hold(server, generator, options.holdSeconds);
+      // New channels have no playlist yet; those of before are watched.
+      const sample = await hold(server, generator, options, reached.count);
       if (sample.isLate) limit = 'server';
       else if (sample.isGeneratorLate) limit = 'generator';
       else reached = { count: wanted, sample };
@@ -95,9 +110,10 @@ export async function searchPublications(
 
 /** Watches for a while; ends early when a publication is late. */
 async function hold(
-  server: MeasuredServer,
+  server: SearchedServer,
   generator: PublicationGenerator,
-  seconds: number,
+  options: SearchOptions,
+  withPlaylists: number,
 ): Promise<Sample> {
   const startedAt = performance.now();
   const serverCpu = server.process.totalCpuSeconds();
@@ -105,7 +121,7 @@ async function hold(
   let isLate = false;
   let isGeneratorLate = false;
   let last = generatorCpu;
-  while (performance.now() - startedAt < seconds * 1000 && !isLate) {
+  while (performance.now() - startedAt < options.holdSeconds * 1000 && !isLate) {
     await delay(500);
     const status = await generator.status();
     if (status.lost > 0) throw new Error(`${status.lost} publications were ended by the server`);
@@ -113,6 +129,7 @@ async function hold(
     isGeneratorLate ||= status.lagMs > GENERATOR_LAG_MS;
     isLate = status.waitingBytes + longestSocketQueueBytes(server.port) > LATE_BYTES;
   }
+  isLate ||= await arePlaylistsLate(server, options.maxPlaylistAgeMs, withPlaylists);
   const elapsed = (performance.now() - startedAt) / 1000;
   return {
     isLate,
@@ -120,4 +137,17 @@ async function hold(
     serverLoad: (server.process.totalCpuSeconds() - serverCpu) / elapsed,
     generatorLoad: (last - generatorCpu) / elapsed,
   };
+}
+
+async function arePlaylistsLate(
+  server: SearchedServer,
+  maxAgeMs: number | undefined,
+  count: number,
+): Promise<boolean> {
+  if (maxAgeMs === undefined || server.playlistAgeMs === undefined) return false;
+  for (let sample = 0; sample < Math.min(PLAYLIST_SAMPLES, count); sample += 1) {
+    const index = Math.floor((sample * count) / PLAYLIST_SAMPLES);
+    if ((await server.playlistAgeMs(index)) > maxAgeMs) return true;
+  }
+  return false;
 }
