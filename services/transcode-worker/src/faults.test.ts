@@ -45,10 +45,10 @@ describe.each<['SIGKILL' | 'SIGSTOP', string]>([
     const worker = await liveWorker(10, presentationOf(), { watchdog: { stallMs: 300 } });
     worker.relay.play();
     // In the middle of a segment, with one part of it published.
-    await worker.sink.until(() => worker.sink.window.rowsOf('180p').at(-1)?.k === FIRST_K + 1);
+    await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 2);
     const hit = worker.transcoder;
     process.kill(hit.pid ?? 0, signal);
-    await worker.sink.until(() => worker.sink.window.rowsOf('90p').at(-1)?.k === FIRST_K + 3);
+    await worker.sink.until(() => worker.sink.window.rowsOf('90p').length >= 4);
     worker.relay.endSession();
     expect(await worker.finished()).toBe('session-ended');
     await expectUnbroken(worker, 5);
@@ -61,11 +61,11 @@ describe.each<['SIGKILL' | 'SIGSTOP', string]>([
 test('a new worker goes on where the rows end', async () => {
   const worker = await liveWorker(8);
   worker.relay.play();
-  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length === 2);
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 2);
   await worker.stop();
   expect(isAlive(worker.transcoder.pid)).toBe(false);
   worker.start();
-  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length === 3);
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 3);
   worker.relay.endSession();
   expect(await worker.finished()).toBe('session-ended');
   await expectUnbroken(worker, 4);
@@ -85,7 +85,7 @@ test('media that ends ffmpeg again and again costs its segment, not the session'
 
 test('an ffmpeg that cannot be started is a restart, with its reason', async () => {
   const worker = await liveWorker(2, presentationOf(), { ffmpeg: { path: '/nonexistent/ffmpeg' } });
-  await worker.until(() => worker.eventsOf('TranscoderRestarted').length === 2);
+  await worker.until(() => worker.eventsOf('TranscoderRestarted').length >= 2);
   expect(worker.eventsOf('TranscoderRestarted')[0]?.detail).toContain('ENOENT');
   await worker.stop();
 }, 30_000);
@@ -134,12 +134,14 @@ test('an encoder slower than real time loses its largest rung for a while, and n
     lateness: { shedAboveSegments: 0.5, restoreAfterSeconds: 1 },
   });
   worker.relay.play(4);
-  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length === 2);
-  const slowing = setInterval(() => signalTranscoder(worker, 'SIGSTOP'), 50);
-  await worker.until(() => worker.eventsOf('RungShed').length === 1);
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 2);
+  const slowing = setInterval(() => {
+    signalTranscoder(worker, 'SIGSTOP');
+    setTimeout(() => signalTranscoder(worker, 'SIGCONT'), 180);
+  }, 200);
+  await worker.until(() => worker.eventsOf('RungShed').length >= 1);
   clearInterval(slowing);
-  signalTranscoder(worker, 'SIGCONT');
-  await worker.until(() => worker.eventsOf('RungShed').length === 2);
+  await worker.until(() => worker.eventsOf('RungShed').length >= 2);
   worker.relay.endSession();
   expect(await worker.finished()).toBe('session-ended');
   expect(worker.eventsOf('RungShed')).toMatchObject([

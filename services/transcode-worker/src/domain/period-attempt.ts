@@ -20,7 +20,7 @@ export type AttemptOutcome =
   /** The transcoder is to be started again where its output ends. */
   | { readonly kind: 'failed'; readonly reason: 'exit' | 'stalled' | 'assertion'; readonly detail: string }
   /** The set of encoded rungs changes. */
-  | { readonly kind: 'changed'; readonly decision: SheddingDecision; readonly lateMs: number }
+  | { readonly kind: 'changed' }
   /** The init segment is not the one that was fixed for the period. */
   | { readonly kind: 'init-differs'; readonly renditionId: string }
   /** The subscription failed. */
@@ -80,6 +80,11 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   constructor(context: SessionContext, options: AttemptOptions) {
     this.#context = context;
     this.#options = options;
+  }
+
+  /** A change of the ladder that was decided and waits for a boundary; it holds however the attempt ends. */
+  get pendingChange(): { readonly decision: SheddingDecision; readonly lateMs: number } | undefined {
+    return this.#pendingChange;
   }
 
   /** Runs until the attempt is over. */
@@ -277,7 +282,8 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       return;
     }
     const { lateMs } = watchdog;
-    const decision = this.#options.observeLateness(lateMs);
+    // One change at a time: what is decided has to reach its boundary first.
+    const decision = this.#pendingChange === undefined ? this.#options.observeLateness(lateMs) : undefined;
     if (decision === undefined) return;
     this.#pendingChange = { decision, lateMs };
     this.#changeAtBoundary();
@@ -289,7 +295,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     if (change === undefined) return;
     const { renditionId, isShed } = change.decision;
     if (isShed && this.#context.rows.author.next(renditionId).part !== 0) return;
-    this.#finish({ kind: 'changed', ...change });
+    this.#finish({ kind: 'changed' });
   }
 
   #finish(outcome: AttemptOutcome): void {

@@ -38,7 +38,7 @@ export class PeriodRunner {
   async run(signal: AbortSignal): Promise<PeriodOutcome> {
     this.#beginKnown();
     while (!signal.aborted) {
-      const outcome = await new PeriodAttempt(this.#context, {
+      const attempt = new PeriodAttempt(this.#context, {
         ordinal: this.#ordinal,
         fromTicks: this.#fromTicks(),
         begin: (period) => this.#begin(period),
@@ -48,7 +48,10 @@ export class PeriodRunner {
         onProgress: () => this.#noteProgress(),
         onBoundaryMissed: (renditionId, k) => this.#noteBoundaryMissed(renditionId, k),
         patience: this.#budget.patience,
-      }).run(signal);
+      });
+      const outcome = await attempt.run(signal);
+      const change = attempt.pendingChange;
+      if (change !== undefined) this.#applyChange(change.decision, change.lateMs);
       const end = await this.#judge(outcome, signal);
       if (end !== undefined) return end;
     }
@@ -65,7 +68,6 @@ export class PeriodRunner {
         await this.#prepareRestart(outcome, signal);
         return undefined;
       case 'changed':
-        this.#applyChange(outcome.decision, outcome.lateMs);
         return undefined;
       case 'init-differs':
         return this.#abandon(`the init segment of ${outcome.renditionId} differs`, signal);

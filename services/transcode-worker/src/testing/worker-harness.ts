@@ -153,7 +153,6 @@ export class WorkerHarness {
 
   /** Stops the work; resolves when nothing of it is left. */
   async stop(): Promise<void> {
-    this.relay.pause();
     this.#abort.abort();
     await this.#outcome;
   }
