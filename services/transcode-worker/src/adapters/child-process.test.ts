@@ -1,0 +1,82 @@
+import { expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { PipedChild } from './child-process.ts';
+
+function startShell(script: string, onOutput: (index: number, chunk: Buffer) => void = () => {}): PipedChild {
+  return PipedChild.start({ path: 'sh', arguments: ['-c', script], outputs: 2, onOutput });
+}
+
+test('input goes in, each output comes out of its own pipe, the end of input ends it', async () => {
+  const out = ['', ''];
+  const child = startShell('read line; echo "$line" >&3; echo two >&4', (index, chunk) => {
+    out[index] += chunk.toString();
+  });
+  child.write([Buffer.from('one'), Buffer.from('\n')]);
+  child.end();
+  expect(await child.exited).toMatchObject({ code: 0, signal: null });
+  expect(out).toEqual(['one\n', 'two\n']);
+});
+
+test('of what it says on standard error the end is kept', async () => {
+  const child = startShell('i=0; while [ $i -lt 500 ]; do echo "line $i" >&2; i=$((i+1)); done; exit 3');
+  const { code, stderrTail } = await child.exited;
+  expect(code).toBe(3);
+  expect(stderrTail.length).toBe(1024);
+  expect(stderrTail.endsWith('line 499\n')).toBe(true);
+});
+
+test('one that does not heed the request to end is killed, and so is one that is stopped', async () => {
+  const ready = Promise.withResolvers<void>();
+  const stubborn = startShell("trap '' TERM; echo ready >&3; while :; do read line || sleep 1; done", () =>
+    ready.resolve(),
+  );
+  await ready.promise;
+  stubborn.terminate();
+  expect(await stubborn.exited).toMatchObject({ signal: 'SIGKILL' });
+  const stopped = startShell('kill -STOP $$; echo never');
+  stopped.kill();
+  expect(await stopped.exited).toMatchObject({ signal: 'SIGKILL' });
+});
+
+test('writing to one that is gone has no effect', async () => {
+  const child = startShell('exit 0');
+  await child.exited;
+  child.write([Buffer.alloc(1024 * 1024)]);
+  await child.drained();
+  expect(child.queuedBytes).toBe(0);
+});
+
+test('the child of a parent that is killed does not outlive it', async () => {
+  const module = fileURLToPath(new URL('./child-process.ts', import.meta.url));
+  const program = `
+    import { PipedChild } from ${JSON.stringify(module)};
+    const child = PipedChild.start({
+      path: 'ffmpeg',
+      arguments: ['-v', 'error', '-f', 'nut', '-i', 'pipe:0', '-f', 'null', '-'],
+      outputs: 0,
+      onOutput: () => {},
+    });
+    console.log(child.pid);
+    setInterval(() => {}, 1000);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [chunk] = (await once(parent.stdout, 'data')) as [Buffer];
+  const pid = Number(chunk.toString());
+  expect(isAlive(pid)).toBe(true);
+  parent.kill('SIGKILL');
+  await once(parent, 'close');
+  const deadline = performance.now() + 5000;
+  while (isAlive(pid) && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+  expect(isAlive(pid)).toBe(false);
+}, 15_000);
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
