@@ -65,7 +65,7 @@ describe('/play', () => {
     expect((await play('manifest.mpd')).status).toBe(200);
   });
 
-  test('after the grace time the presentation ends, stays for its window and H-8, then is gone', async () => {
+  test('H-8, O-4, T-6: after the grace time the presentation ends, stays for its window and H-8, then is gone', async () => {
     const { token } = await startNews();
     await fixture.sessions.releasePublication('news', token);
     fixture.clock.advance(30_000);
@@ -104,7 +104,7 @@ describe('/play', () => {
     });
   });
 
-  test('O-2: equal ETag and bytes until something changes; If-None-Match is 304; HEAD has no body; gzip on request', async () => {
+  test('O-2, T-7: equal ETag and bytes until something changes; If-None-Match is 304; HEAD has no body; gzip on request', async () => {
     const { sessionId } = await startNews();
     const plain = await play('manifest.mpd', { headers: { 'accept-encoding': 'identity' } });
     const etag = plain.headers.get('etag') ?? '';

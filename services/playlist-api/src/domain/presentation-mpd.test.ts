@@ -14,11 +14,18 @@ const viewOf = (count: number, change: Partial<session.SessionRecord> = {}): Ses
   withRows(emptyView(recordOf(change)), rowsOf(FIRST_K, count));
 
 describe('MPD of a session', () => {
-  test('the SegmentTimeline form is, byte for byte', () => {
+  test('E-1, T-1, T-8: the SegmentTimeline form is, byte for byte', () => {
     expect(mpdOf(viewOf(2))).toMatchSnapshot();
   });
 
-  test('the $Number$ form is, byte for byte', () => {
+  test('publishTime is when the last listed segment was captured, by the offset that came with it', () => {
+    const rows = rowsOf(FIRST_K, 2).map((row) => ({ ...row, utcOffsetUs: -1_234_567 }));
+    const view = withRows(emptyView(recordOf()), rows);
+    const { publishTimeMs } = presentationMpd(view, presentationOf(), 'timeline');
+    expect(publishTimeMs).toBe((FIRST_K + 2) * 2000 - 1235);
+  });
+
+  test('E-1: the $Number$ form is, byte for byte', () => {
     expect(mpdOf(viewOf(2), 'number')).toMatchSnapshot();
   });
 

@@ -174,18 +174,20 @@ function template(
 }
 
 /**
- * The end of the last listed K on the MPD's clock, with a millisecond for each later change that adds no segment: the
- * end of a period, the end of the session. It grows with every change and reads no clock.
+ * When the end of the last listed K was captured, with a millisecond for each later change that adds no segment: the end
+ * of a period, the end of the session. It grows with every change, is never in the future, and reads no clock.
  */
 function publishTimeMs(view: SessionView, presentation: session.Presentation): number {
   const { numerator, denominator } = presentation.segmentDurationSeconds ?? { numerator: 1, denominator: 1 };
   const lastK = lastListedK(view) ?? 0;
-  const endMs = Math.ceil(((lastK + 1) * numerator * 1000) / denominator);
+  const endMs = ((lastK + 1) * numerator * 1000) / denominator;
+  const rows = view.rows.get(presentation.renditions[0]?.id ?? '') ?? [];
+  const utcOffsetUs = rows.findLast(({ k }) => k === lastK)?.utcOffsetUs ?? 0;
   const isPeriodOver = view.record.periods.some(
     ({ ordinal, lastK: end }) => ordinal === view.spans.at(-1)?.period && end !== undefined && end <= lastK,
   );
   const isOver = view.record.state === session.SessionState.ENDED;
-  return presentation.availabilityStartMs + endMs + (isOver ? 2 : isPeriodOver ? 1 : 0);
+  return Math.floor(endMs + utcOffsetUs / 1000) + (isOver ? 2 : isPeriodOver ? 1 : 0);
 }
 
 /** SEG, and what a segment may be longer: an audio frame, or half of SEG where frames come as they like (T-1). */
