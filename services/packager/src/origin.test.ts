@@ -288,18 +288,3 @@ describe('lifetimes and headers', () => {
     expect((await origin.getPath('/media/nobody/720p/index.m3u8')).status).toBe(404);
   });
 });
-
-describe('what is not there yet', () => {
-  test('a segment that is due is held until it is complete', async () => {
-    const origin = await start();
-    const stream = await origin.publish(2);
-    const held = [origin.get(`720p/${FIRST_K + 2}.m4s`), origin.get(`720p/${FIRST_K + 3}.m4s`)];
-    await origin.until(async () => (await origin.metric('millrace_packager_waiters')) === 2);
-    await origin.publishSegment(stream, FIRST_K + 2, ['720p']);
-    expect((await held[0])?.status).toBe(200);
-    expect(await origin.metric('millrace_packager_waiters')).toBe(1);
-    await origin.publishSegment(stream, FIRST_K + 3, ['720p']);
-    expect((await held[1])?.status).toBe(200);
-    expect(await origin.metric('millrace_packager_waiters')).toBe(0);
-  });
-});

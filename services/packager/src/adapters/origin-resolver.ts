@@ -6,7 +6,7 @@ import type { SessionWindow } from '../domain/session-window.ts';
 import type { StoredPart, StoredSegment } from '../domain/stored-segment.ts';
 import type { RenditionWindow } from '../domain/rendition-window.ts';
 import { TsCache } from '../domain/ts-cache.ts';
-import { muxTsSegment } from '../domain/ts-segment.ts';
+import { isTsReady, muxTsSegment } from '../domain/ts-segment.ts';
 import type { WaitingRoom } from '../domain/waiting-room.ts';
 import { makeEntity } from './entity.ts';
 import type { Entity, ObjectKind } from './entity.ts';
@@ -96,14 +96,13 @@ export class OriginResolver {
     path: MediaPath & { readonly object: 'playlist' },
     acceptsGzip: boolean,
   ): Resolution {
-    const get = (): Entity | undefined => {
-      const rendition = window.rendition(path.renditionId);
-      return rendition && this.#playlists.get(window, rendition, path.form, acceptsGzip);
-    };
-    const entity = get();
+    const { renditionId, form } = path;
+    const rendition = window.rendition(renditionId);
+    const entity = rendition && this.#playlists.get(window, rendition, form, acceptsGzip);
     if (entity !== undefined) return { kind: 'entity', entity };
     if (window.isFinished) return NOT_FOUND;
-    const isReady = (): boolean => window.isFinished || get() !== undefined;
+    const isReady = (): boolean =>
+      window.isFinished || this.#playlists.has(window, window.rendition(renditionId), form);
     return { kind: 'hold', room: window.waiters, isReady, deadlineMs: this.#startHoldMs, status: 404 };
   }
 
@@ -152,10 +151,10 @@ export class OriginResolver {
     const known = this.#ts.get(segment);
     if (known !== undefined) return { kind: 'entity', entity: known };
     if (this.#unmuxable.has(segment)) return NOT_FOUND;
+    if (!isTsReady(window, rendition, segment)) return this.#await(window, path, true);
     try {
       const body = muxTsSegment(window, rendition, segment);
-      // The audio is not complete yet.
-      if (body === undefined) return this.#await(window, path, true);
+      if (body === undefined) return NOT_FOUND;
       const entity = makeEntity({
         object: 'ts-segment',
         body,
@@ -201,10 +200,11 @@ export class OriginResolver {
     const isReady = (): boolean => {
       if (window.isFinished) return true;
       const rendition = window.rendition(path.renditionId);
-      const located = rendition?.locate(path.k) ?? { kind: 'future' };
+      if (rendition === undefined) return false;
+      const located = rendition.locate(path.k);
       if (located.kind !== 'held') return located.kind !== 'future';
-      if (!located.segment.isComplete) return false;
-      return path.form !== 'ts' || this.#resolveSegment(window, path).kind !== 'hold';
+      const { segment } = located;
+      return segment.isComplete && (path.form !== 'ts' || isTsReady(window, rendition, segment));
     };
     const targetDurationSeconds =
       window.presentation?.targetDurationSeconds ?? DEFAULT_TARGET_DURATION_SECONDS;

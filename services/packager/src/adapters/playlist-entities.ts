@@ -28,6 +28,11 @@ export class PlaylistEntities {
     ts: new WeakMap(),
   };
 
+  /** True when the playlist would list something; costs next to nothing, for those who wait. */
+  has(window: SessionWindow, rendition: RenditionWindow | undefined, form: PlaylistForm): boolean {
+    return rendition?.terms !== undefined && listedCount(window, rendition, form) > 0;
+  }
+
   /** The playlist as it is now; `undefined` while it would list nothing. */
   get(
     window: SessionWindow,
@@ -42,7 +47,7 @@ export class PlaylistEntities {
   }
 
   #revision(window: SessionWindow, rendition: RenditionWindow, form: PlaylistForm): Revision | undefined {
-    const listed = form === 'ts' ? tsReadyCount(window, rendition) : rendition.complete.length;
+    const listed = listedCount(window, rendition, form);
     const last = rendition.complete[listed - 1];
     const { terms } = rendition;
     if (last === undefined || terms === undefined) return undefined;
@@ -72,6 +77,10 @@ export class PlaylistEntities {
     this.#revisions[form].set(rendition, revision);
     return revision;
   }
+}
+
+function listedCount(window: SessionWindow, rendition: RenditionWindow, form: PlaylistForm): number {
+  return form === 'ts' ? tsReadyCount(window, rendition) : rendition.complete.length;
 }
 
 /** O: half a target duration while the playlist is live. */

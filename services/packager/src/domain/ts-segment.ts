@@ -19,8 +19,12 @@ function hasAudio(window: SessionWindow): boolean {
   return window.presentation?.renditions.some(({ kind }) => kind === session.TrackKind.AUDIO) === true;
 }
 
-/** True when the segment's audio is there too, or will never be. */
-function isReady(segment: StoredSegment, window: SessionWindow, rendition: RenditionWindow): boolean {
+/** True when the audio of a complete segment is complete too, or will never be there. */
+export function isTsReady(
+  window: SessionWindow,
+  rendition: RenditionWindow,
+  segment: StoredSegment,
+): boolean {
   if (window.isFinished) return true;
   const kind = window.presentation?.renditions.find(({ id }) => id === rendition.renditionId)?.kind;
   if (kind !== session.TrackKind.VIDEO || !hasAudio(window)) return true;
@@ -32,28 +36,28 @@ export function tsReadyCount(window: SessionWindow, rendition: RenditionWindow):
   const { complete } = rendition;
   let count = complete.length;
   for (let segment = complete[count - 1]; segment !== undefined; segment = complete[count - 1]) {
-    if (isReady(segment, window, rendition)) break;
+    if (isTsReady(window, rendition, segment)) break;
     count -= 1;
   }
   return count;
 }
 
 /**
- * Muxes a complete segment with its audio to MPEG-TS, the same bytes on any replica.
+ * Muxes a segment that is ready and no gap, with its audio, to MPEG-TS: the same bytes on any replica.
  *
- * `undefined` while its audio is not complete, and for a gap. Throws `ParseError` when the parts are not what they should be.
+ * `undefined` when its init segment is missing, or its audio has expired a moment before: without it the bytes would be others. Throws `ParseError` when the parts are not what they should be.
  */
 export function muxTsSegment(
   window: SessionWindow,
   rendition: RenditionWindow,
   segment: StoredSegment,
 ): Buffer | undefined {
-  if (!segment.isComplete || segment.isGap || !isReady(segment, window, rendition)) return undefined;
   const audio = muxedAudio(window, rendition);
   const main = trackOf(window, rendition, segment);
   if (main === undefined) return undefined;
   if (main.kind === 'audio') return muxTransportStream({ audio: main });
   const located = audio?.locate(segment.k);
+  if (located?.kind === 'expired') return undefined;
   const audioTrack =
     audio === undefined || located?.kind !== 'held' ? undefined : trackOf(window, audio, located.segment);
   return muxTransportStream({

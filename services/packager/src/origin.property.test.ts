@@ -1,0 +1,171 @@
+import { connect } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { FIRST_K, PackagerHarness } from './testing/packager-harness.ts';
+
+/** Requests for each property; CI asks for 10^5, the long form for 10^7. */
+const RUNS = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 1000);
+/** Requests that go over a real connection: as many as take seconds. */
+const SOCKET_RUNS = Math.ceil(RUNS / 100);
+const STATUSES = new Set([200, 204, 206, 304, 404, 405, 410, 414, 416, 425]);
+
+let origin: PackagerHarness;
+
+beforeAll(async () => {
+  origin = await PackagerHarness.start({ config: { limits: { maxWaiters: 4 } } });
+  await origin.publish(3);
+});
+
+afterAll(() => origin.stop());
+
+const number = fc.oneof(
+  fc.integer({ min: -3, max: 5 }).map((ahead) => String(FIRST_K + ahead)),
+  fc.nat().map(String),
+  fc.bigInt({ min: 0n, max: 10n ** 30n }).map(String),
+);
+const file = fc.oneof(
+  fc.constantFrom('index.m3u8', 'ts.m3u8', 'init-0.mp4', 'init-1.mp4'),
+  number.map((k) => `${k}.m4s`),
+  number.map((k) => `${k}.ts`),
+  fc.tuple(number, number).map(([k, part]) => `${k}.${part}.m4s`),
+  fc.string(),
+);
+const target = fc.oneof(
+  fc
+    .tuple(
+      fc.constantFrom('720p', 'audio', '1080p', '..'),
+      file,
+      fc.constantFrom('', '?', '?_HLS_msn=1', '?a=%'),
+    )
+    .map(([rendition, name, query]) => ({ rest: `${rendition}/${name}${query}` })),
+  fc.webPath().map((path) => ({ path })),
+  fc.string({ unit: 'binary', maxLength: 40 }).map((path) => ({ path })),
+  fc.constant({ path: `/media/${'x'.repeat(4000)}` }),
+);
+const offset = fc.oneof(
+  fc.nat({ max: 9000 }).map(String),
+  fc.constant(''),
+  fc.bigInt({ min: 0n }).map(String),
+);
+const header = fc.record(
+  {
+    range: fc.oneof(
+      fc.tuple(offset, offset).map(([first, last]) => `bytes=${first}-${last}`),
+      fc.string(),
+    ),
+    'if-range': fc.oneof(fc.constant('"x"'), fc.string()),
+    'if-none-match': fc.oneof(fc.constantFrom('*', '"x"', 'W/"x"', ',,,'), fc.string()),
+    'accept-encoding': fc.oneof(fc.constantFrom('gzip', 'gzip;q=0', '*', ';;q=,'), fc.string()),
+  },
+  { requiredKeys: [] },
+);
+const method = fc.constantFrom('GET', 'GET', 'GET', 'HEAD', 'OPTIONS', 'POST', 'BREW');
+
+/** Takes what the handler answers, as `ServerResponse` would. */
+class RecordedResponse {
+  status = 0;
+  answers = 0;
+  headersSent = false;
+  shouldKeepAlive = true;
+  isHeld = false;
+  length = 0;
+  contentLength: string | undefined;
+  #onClose: (() => void) | undefined;
+
+  writeHead(status: number, headers: readonly string[]): this {
+    this.status = status;
+    this.headersSent = true;
+    const at = headers.indexOf('Content-Length');
+    this.contentLength = at === -1 ? undefined : headers[at + 1];
+    // What node:http refuses is refused here too.
+    if (headers.some((value) => typeof value !== 'string' || /[\r\n]/.test(value)))
+      throw new Error('bad header');
+    return this;
+  }
+
+  end(body?: string | Buffer): void {
+    this.answers += 1;
+    this.length = body?.length ?? 0;
+  }
+
+  once(_event: 'close', listener: () => void): void {
+    this.isHeld = true;
+    this.#onClose = listener;
+  }
+
+  off(): void {
+    this.#onClose = undefined;
+  }
+
+  disconnect(): void {
+    this.#onClose?.();
+  }
+
+  destroy(): void {
+    this.answers += 1;
+  }
+}
+
+test('whatever is asked gets one answer of the closed set, or is held until the client goes', async () => {
+  fc.assert(
+    fc.property(target, header, method, (drawn, headers, verb) => {
+      const url = 'rest' in drawn ? origin.path(drawn.rest) : drawn.path;
+      const response = new RecordedResponse();
+      const request = { method: verb, url, headers } as unknown as IncomingMessage;
+      origin.packager.handler(request, response as unknown as ServerResponse);
+      if (response.isHeld) {
+        expect(response.answers).toBe(0);
+        response.disconnect();
+        return;
+      }
+      expect(response.answers).toBe(1);
+      expect(STATUSES.has(response.status)).toBe(true);
+      const hasBody = verb === 'GET' && response.status !== 304;
+      if (hasBody) expect(response.contentLength).toBe(String(response.length));
+    }),
+    { seed: 1, numRuns: RUNS },
+  );
+  expect(await origin.metric('millrace_packager_handler_failures_total')).toBe(0);
+  expect(await origin.metric('millrace_packager_waiters')).toBe(0);
+});
+
+/** Sends bytes and resolves when the server closed the connection or answered all it will. */
+function send(bytes: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(origin.port, '127.0.0.1', () => socket.end(bytes));
+    socket.on('error', () => resolve());
+    socket.on('close', () => resolve());
+    socket.resume();
+  });
+}
+
+test('mutated requests over a connection end at most that connection', async () => {
+  const template = (rest: string): string =>
+    `GET ${origin.path(rest)} HTTP/1.1\r\nHost: x\r\nRange: bytes=0-9\r\nAccept-Encoding: gzip\r\n\r\n`;
+  const seeds = [
+    template('720p/index.m3u8'),
+    template(`720p/${FIRST_K}.m4s`) + template(`720p/${FIRST_K + 1}.ts`),
+    `POST ${origin.path('720p/index.m3u8')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    'GET / HTTP/0.9\r\n\r\n',
+  ];
+  const mutation = fc.record({
+    seed: fc.constantFrom(...seeds),
+    edits: fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 4 }),
+    cut: fc.option(fc.nat()),
+  });
+  const other = await origin.get('720p/index.m3u8');
+  await fc.assert(
+    fc.asyncProperty(mutation, async ({ seed, edits, cut }) => {
+      const bytes = Buffer.from(seed, 'latin1');
+      for (const [at, value] of edits) bytes[at % bytes.length] = value;
+      await send(cut === null ? bytes : bytes.subarray(0, cut % (bytes.length + 1)));
+    }),
+    { seed: 1, numRuns: SOCKET_RUNS },
+  );
+  const still = await origin.get('720p/index.m3u8');
+  expect([still.status, still.headers.etag]).toEqual([200, other.headers.etag]);
+  expect(await origin.metric('millrace_packager_handler_failures_total')).toBe(0);
+  await origin.until(async () => (await origin.metric('millrace_packager_waiters')) === 0);
+});
