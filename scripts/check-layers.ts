@@ -38,7 +38,7 @@ function offencesIn(path: string): string[] {
   const owner = packageOf(path);
   const allowed = owner === undefined ? undefined : MAY_IMPORT[owner];
   if (owner === undefined || allowed === undefined) return [`${path}: belongs to no known layer`];
-  const isTest = /\.(test|contract|e2e)\.ts$|\/testdata\//.test(path);
+  const isTest = /\.(test|contract|e2e)\.ts$|\/(testdata|testing)\//.test(path);
   const offences: string[] = [];
   const text = readFileSync(ROOT + path, 'utf8');
   for (const [, specifier = ''] of text.matchAll(IMPORT)) {

@@ -85,11 +85,12 @@ function errors(): void {
     (path) => !/\.(test|contract)\.ts$|\/gen\/|\/testing\/|\/testdata\//.test(path),
   );
   for (const path of files.toSorted()) {
-    const text = readFileSync(join(ROOT, path), 'utf8');
-    for (const match of text.matchAll(ERROR_ID)) {
+    const source = readFileSync(join(ROOT, path), 'utf8');
+    for (const match of source.matchAll(ERROR_ID)) {
       const id = match[1] ?? '';
-      const following = FOLLOWING_TEXT.exec(text.slice(match.index + match[0].length));
-      const sentence = following?.[1] ?? following?.[2] ?? following?.[3] ?? '';
+      const following = FOLLOWING_TEXT.exec(source.slice(match.index + match[0].length));
+      const text = following?.[1] ?? following?.[2] ?? following?.[3] ?? '';
+      const sentence = /^[A-Z_]+$/.test(text) ? '' : text;
       const known = found.get(id);
       if (known === undefined || known.text === '') {
         found.set(id, { text: sentence.replaceAll(/\s+/g, ' '), service: path.split('/')[1] ?? '' });

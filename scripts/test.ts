@@ -1,7 +1,7 @@
 /**
  * Runs the stages of the tests in order and closes with one line "N passed, N failed, N skipped".
  *
- *   --only STAGE   check | property | e2e | browser
+ *   --only STAGE   check | ffmpeg | property | e2e | browser
  *   --long         the long forms
  *
  * `check` is what `pnpm check` runs. Exit codes: 0 all passed, 1 something failed or was skipped, 2 wrong usage.
@@ -21,6 +21,8 @@ const JEST = [
 ];
 /** Random and mutated inputs for each parser in the full run; `scripts/fuzz` takes more. */
 const FUZZ_RUNS = 100_000;
+
+const FFMPEG_TESTS = String.raw`\.ffmpeg\.test\.ts$`;
 
 interface Totals {
   passed: number;
@@ -119,8 +121,24 @@ const STAGES: readonly Stage[] = [
       command('layers', process.execPath, 'scripts/check-layers.ts'),
       command('drift', process.execPath, 'scripts/check-drift.ts'),
       command('dead code', 'knip', '--no-progress'),
-      jest('unit', { args: ['packages', 'services', 'scripts'] }),
+      // Tests with a real ffmpeg need a system package; this stage needs none.
+      jest('unit', {
+        args: [
+          'packages',
+          'services',
+          'scripts',
+          '--testPathIgnorePatterns',
+          FFMPEG_TESTS,
+          '/node_modules/',
+          '/dist/',
+        ],
+      }),
     ],
+  },
+  {
+    name: 'ffmpeg',
+    budgetMinutes: 3,
+    steps: [jest('with a real ffmpeg', { args: ['--runInBand', '--testPathPatterns', FFMPEG_TESTS] })],
   },
   {
     name: 'property',
