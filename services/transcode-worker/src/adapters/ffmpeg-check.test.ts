@@ -36,7 +36,12 @@ describe('the check of ffmpeg', () => {
 
   test.each([
     ['one that is not there', () => '/nonexistent/ffmpeg', 'WORKER_FFMPEG_MISSING', 'apt-get install ffmpeg'],
-    ['one that is too old', () => ffmpegOf('4.4.2'), 'WORKER_FFMPEG_TOO_OLD', 'version 4.4.2, and 5.1 or newer'],
+    [
+      'one that is too old',
+      () => ffmpegOf('4.4.2'),
+      'WORKER_FFMPEG_TOO_OLD',
+      'version 4.4.2, and 5.1 or newer',
+    ],
     ['one without libx264', () => ffmpegOf('6.1', 'libx264'), 'WORKER_FFMPEG_INCOMPLETE', 'encoder libx264'],
   ])('%s is refused with one sentence', async (_, path, id, words) => {
     await expect(checkFfmpeg(path())).rejects.toMatchObject({
