@@ -3,6 +3,8 @@ import type { Config } from 'jest';
 /** One configuration for every kind of test; `scripts/test` picks the kind by path pattern. */
 const config: Config = {
   testEnvironment: 'node',
+  // A deadline, not a measurement: two loaded cores start a process in seconds.
+  testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
