@@ -1,5 +1,5 @@
 /** A refusal of the REST API, in words for people. */
-export class ApiError extends Error {
+class ApiError extends Error {
   /** @param {number} status @param {string} detail */
   constructor(status, detail) {
     super(detail);

@@ -9,7 +9,7 @@ import { generateStreamKey, hashStreamKey } from './stream-key.ts';
 import type { StoredStreamKey } from './stream-key.ts';
 
 /** Keys that a channel may have at once. */
-export const MAX_STREAM_KEYS = 16;
+const MAX_STREAM_KEYS = 16;
 const LIST_STEP = 100;
 
 /** A key and what an encoder has to show: the only time it is seen. */

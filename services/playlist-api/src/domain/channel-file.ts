@@ -5,7 +5,7 @@ import { nameSchema, rungsSchema } from './ladder.ts';
 import { hashStreamKey } from './stream-key.ts';
 
 /** Largest file that is read. */
-export const MAX_CHANNEL_FILE_BYTES = 1024 * 1024;
+const MAX_CHANNEL_FILE_BYTES = 1024 * 1024;
 const MAX_ALIASES = 100;
 const MAX_PROBLEMS = 50;
 
@@ -51,7 +51,7 @@ export interface ChannelDeclarations {
 }
 
 /** A channel of a file. */
-export interface DeclaredChannel {
+interface DeclaredChannel {
   readonly settings: z.infer<typeof channelSettingsSchema>;
   readonly streamKeys: readonly {
     readonly name: string;

@@ -22,7 +22,7 @@ export interface ChannelRecords {
 }
 
 /** Stream keys by channel and id, and by hash. */
-export interface StreamKeyRecords {
+interface StreamKeyRecords {
   findStreamKey(sha256: string): Promise<StoredStreamKey | undefined>;
   /** All keys of a channel, by id. */
   listStreamKeys(channel: string): Promise<readonly StoredStreamKey[]>;
@@ -33,7 +33,7 @@ export interface StreamKeyRecords {
 }
 
 /** Named ladders. */
-export interface LadderRecords {
+interface LadderRecords {
   getLadder(name: string): Promise<Ladder | undefined>;
   listLadders(page: PageRequest): Promise<readonly Ladder[]>;
   putLadder(ladder: Ladder): Promise<void>;

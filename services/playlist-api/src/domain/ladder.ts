@@ -25,7 +25,7 @@ const encodedRungSchema = z
   .strict();
 
 /** A rung as people write it: `source`, or a frame with a rate. */
-export const rungSchema = z.union([z.literal('source'), encodedRungSchema]);
+const rungSchema = z.union([z.literal('source'), encodedRungSchema]);
 
 /** A rung as people write it. */
 export type RungSettings = z.infer<typeof rungSchema>;

@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
 import { marshalMpd } from '@millrace/media';
+import { parse } from 'mpd-parser';
 import { FIRST_K, presentationOf, recordOf, rowsOf } from '../testing/session-data.ts';
 import { presentationMpd } from './presentation-mpd.ts';
 import { emptyView, withRows } from './session-view.ts';
 
-/** What is used of the package's answer; it ships no types. */
+/** What this test uses of the package's answer, which ships no types of its own. */
 interface ParsedMpd {
   readonly minimumUpdatePeriod?: number;
   readonly playlists: readonly {
@@ -24,11 +25,6 @@ interface ParsedMpd {
   readonly mediaGroups: { readonly AUDIO: Readonly<Record<string, unknown>> };
 }
 
-const packageName = 'mpd-parser';
-const { parse } = (await import(packageName)) as {
-  parse: (text: string, options: { manifestUri: string; NOW?: number }) => ParsedMpd;
-};
-
 const RECORD = recordOf();
 const media = `http://example.test/media/${RECORD.sessionId}`;
 
@@ -37,7 +33,7 @@ function parsed(form: 'timeline' | 'number', state: session.SessionState): Parse
   return parse(marshalMpd(presentationMpd(view, presentationOf(), form)), {
     manifestUri: 'http://example.test/play/news/manifest.mpd',
     NOW: (FIRST_K + 4) * 2000 + 300,
-  });
+  }) as unknown as ParsedMpd;
 }
 
 describe('mpd-parser reads the MPD', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
+import { Parser } from 'm3u8-parser';
 import { presentationOf } from '../testing/session-data.ts';
 import { multivariantPlaylist } from './multivariant.ts';
 
@@ -28,5 +29,17 @@ describe('multivariant playlist of a session', () => {
     const playlist = multivariantPlaylist(SESSION, presentationOf({ renditions: videos }), 'fmp4');
     expect(playlist).not.toMatch(/mp4a|AUDIO/);
     expect(playlist).toContain('CODECS="avc1.64001f"');
+  });
+
+  test('m3u8-parser reads the variants and the audio group', () => {
+    const parser = new Parser();
+    parser.push(multivariantPlaylist(SESSION, presentationOf(), 'fmp4'));
+    parser.end();
+    const { playlists, mediaGroups } = parser.manifest;
+    expect(playlists?.map(({ uri, attributes }) => [uri, attributes.BANDWIDTH, attributes.AUDIO])).toEqual([
+      [`../../media/${SESSION}/720p/index.m3u8`, 3_100_000, 'audio'],
+      [`../../media/${SESSION}/360p/index.m3u8`, 900_000, 'audio'],
+    ]);
+    expect(mediaGroups?.AUDIO?.['audio']?.['Audio']?.uri).toBe(`../../media/${SESSION}/audio/index.m3u8`);
   });
 });

@@ -21,7 +21,7 @@ import { FIRST_K, presentationOf } from './session-data.ts';
 export const ADMIN_TOKEN = 'test-admin-token-0123456789';
 
 /** A segment index that a test feeds. */
-export class FakeSegmentIndex implements SegmentIndex {
+class FakeSegmentIndex implements SegmentIndex {
   readonly #rows = new Map<string, sink.Row[]>();
   readonly #wakes = new Set<() => void>();
 

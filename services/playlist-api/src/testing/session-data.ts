@@ -74,7 +74,7 @@ export function recordOf(change: Partial<session.SessionRecord> = {}): session.S
 }
 
 /** A complete row; audio on the exact 1024-sample grid, its first frame at or after the grid point. */
-export function rowOf(renditionId: string, k: number, change: Partial<sink.Row> = {}): sink.Row {
+function rowOf(renditionId: string, k: number, change: Partial<sink.Row> = {}): sink.Row {
   const isAudio = renditionId === 'audio';
   const audioStart = (number: number): number => Math.ceil((number * 96_000) / 1024) * 1024;
   return {
