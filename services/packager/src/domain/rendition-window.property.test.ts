@@ -6,7 +6,7 @@ import { MemoryBudget } from './memory-budget.ts';
 import { checkPart } from './part-rules.ts';
 import { RenditionWindow } from './rendition-window.ts';
 
-const RUNS = Math.min(Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 300), 3000);
+const RUNS = Math.min(Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 300), 1000);
 const TERMS = { timescale: 90_000, targetDurationSeconds: 2, windowSegments: 6, isRemadeWhole: false };
 const MAX_BYTES = 1 << 20;
 
