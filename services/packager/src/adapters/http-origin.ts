@@ -223,7 +223,7 @@ function withoutContentLength(headers: readonly string[]): string[] {
 }
 
 /** True when the client takes gzip: named, or by `*`, with a weight above 0 (RFC 9110 12.5.3). */
-export function acceptsGzipEncoding(header: string | string[] | undefined): boolean {
+function acceptsGzipEncoding(header: string | string[] | undefined): boolean {
   if (typeof header !== 'string') return false;
   let wildcard = false;
   for (const item of header.toLowerCase().split(',')) {

@@ -14,7 +14,7 @@ import type { MediaPath } from './media-path.ts';
 import { PlaylistEntities } from './playlist-entities.ts';
 
 /** Answers that have no entity. */
-export type Refused = 404 | 410 | 425 | 503;
+type Refused = 404 | 410 | 425 | 503;
 
 /** What a request comes to at this moment. */
 export type Resolution =
@@ -113,9 +113,10 @@ export class OriginResolver {
         kind: 'entity',
         entity: this.#cached(bytes, () => this.#mediaEntity('init', bytes, window, renditionId)),
       };
-    const newest = Math.max(-1, ...(window.record?.periods.map(({ ordinal }) => ordinal) ?? []));
-    const oldestHeld = Math.min(...(window.rendition(renditionId)?.periods ?? []));
-    return period < oldestHeld && period <= newest ? GONE : NOT_FOUND;
+    const held = window.rendition(renditionId)?.periods ?? new Set<number>();
+    // Before the first segment nothing can have expired.
+    const isExpired = held.size > 0 && period < Math.min(...held);
+    return isExpired ? GONE : NOT_FOUND;
   }
 
   #resolveSegment(window: SessionWindow, path: MediaPath & { readonly object: 'segment' }): Resolution {

@@ -48,7 +48,7 @@ export class PlaylistEntities {
 
   #revision(window: SessionWindow, rendition: RenditionWindow, form: PlaylistForm): Revision | undefined {
     const listed = listedCount(window, rendition, form);
-    const last = rendition.complete[listed - 1];
+    const last = rendition.completeAt(listed - 1);
     const { terms } = rendition;
     if (last === undefined || terms === undefined) return undefined;
     const known = this.#revisions[form].get(rendition);
@@ -80,7 +80,7 @@ export class PlaylistEntities {
 }
 
 function listedCount(window: SessionWindow, rendition: RenditionWindow, form: PlaylistForm): number {
-  return form === 'ts' ? tsReadyCount(window, rendition) : rendition.complete.length;
+  return form === 'ts' ? tsReadyCount(window, rendition) : rendition.completeCount;
 }
 
 /** O: half a target duration while the playlist is live. */

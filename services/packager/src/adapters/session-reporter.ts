@@ -33,8 +33,16 @@ export function createSessionReporter(options: {
   const measure = (window: SessionWindow, rendition: RenditionWindow, segment: StoredSegment): void => {
     const declared = window.presentation?.renditions.find(({ id }) => id === rendition.renditionId);
     if (declared === undefined || segment.isGap) return;
-    const watch = watches.get(rendition) ?? new RateWatch();
-    watches.set(rendition, watch);
+    const known = watches.get(rendition);
+    const watch = known ?? new RateWatch();
+    if (known === undefined) {
+      watches.set(rendition, watch);
+      const { renditionId } = rendition;
+      logger.info(
+        { sessionId: window.id, renditionId, k: segment.k },
+        'The first segment of a rendition is there',
+      );
+    }
     const seconds = segment.durationTicks / declared.timescale;
     for (const exceeded of watch.add(declared, segment.sizeBytes, seconds))
       report(window, rendition, exceeded);

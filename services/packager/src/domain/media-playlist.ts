@@ -6,9 +6,6 @@ import type { StoredSegment } from './stored-segment.ts';
 /** The forms a rendition is delivered in: CMAF segments, or MPEG-TS with the default audio inside. */
 export type PlaylistForm = 'fmp4' | 'ts';
 
-/** Name of the media playlist of a form, as in URLs. */
-export const PLAYLIST_NAMES: Readonly<Record<PlaylistForm, string>> = { fmp4: 'index.m3u8', ts: 'ts.m3u8' };
-
 /**
  * Renders the media playlist of a window: a function of the rows, of what the session fixed and of nothing else, so that
  * every replica makes the same bytes. `hasInit` says of which periods there is an init segment.

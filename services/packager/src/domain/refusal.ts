@@ -7,8 +7,7 @@ export type RefusalReason =
   | 'too-long'
   | 'memory'
   | 'limit'
-  | 'session-ended'
-  | 'stopping';
+  | 'session-ended';
 
 /** A refusal and what to say about it. */
 export interface PartRefusal {

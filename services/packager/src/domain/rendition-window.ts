@@ -63,8 +63,18 @@ export class RenditionWindow {
 
   /** Segments of which every part is there, oldest first, those that slid out of the window included. */
   get complete(): readonly StoredSegment[] {
+    return this.#segments.slice(0, this.completeCount);
+  }
+
+  /** How many segments are complete; the index of the last one is one less. */
+  get completeCount(): number {
     const last = this.#segments.at(-1);
-    return last === undefined || last.isComplete ? this.#segments : this.#segments.slice(0, -1);
+    return last === undefined || last.isComplete ? this.#segments.length : this.#segments.length - 1;
+  }
+
+  /** A complete segment by its index among all that are held. */
+  completeAt(index: number): StoredSegment | undefined {
+    return index < this.completeCount ? this.#segments[index] : undefined;
   }
 
   get lastComplete(): StoredSegment | undefined {
@@ -96,7 +106,7 @@ export class RenditionWindow {
         kind: 'refused',
         refusal: {
           reason: 'memory',
-          message: 'no memory is left for media; raise memory.* or shorten windows',
+          message: 'raise memory.* or shorten the windows',
         },
       };
     }
@@ -152,18 +162,17 @@ export class RenditionWindow {
    * The segments that a playlist lists whose last row is `complete[endIndex - 1]`: the fewest that are at least the window
    * and three target durations. A function of the rows alone, so that every replica slides alike.
    */
-  window(endIndex: number = this.complete.length): readonly StoredSegment[] {
-    const { complete } = this;
+  window(endIndex: number = this.completeCount): readonly StoredSegment[] {
     const terms = this.#terms;
-    if (terms === undefined) return complete.slice(0, endIndex);
+    if (terms === undefined) return this.#segments.slice(0, endIndex);
     const minTicks = MIN_WINDOW_TARGET_DURATIONS * terms.targetDurationSeconds * terms.timescale;
     let start = endIndex;
     let ticks = 0;
     while (start > 0 && (endIndex - start < terms.windowSegments || ticks < minTicks)) {
       start -= 1;
-      ticks += complete[start]?.durationTicks ?? 0;
+      ticks += this.#segments[start]?.durationTicks ?? 0;
     }
-    return complete.slice(start, endIndex);
+    return this.#segments.slice(start, endIndex);
   }
 
   /** Where the segment with number `k` is. */

@@ -45,6 +45,7 @@ export class SessionDirectory {
   readonly arrivals: WaitingRoom;
   readonly #abort = new AbortController();
   #mirroring: Promise<void> = Promise.resolve();
+  #wasFull = false;
 
   constructor(options: {
     readonly limits: DirectoryLimits;
@@ -110,9 +111,7 @@ export class SessionDirectory {
       throw new ServiceError('FAILED_PRECONDITION', 'PACKAGER_SESSION_ENDED', `Session ${id} is over.`);
     }
     const window = this.#add(id);
-    this.#setTimer(id, ADOPTION_DEADLINE_MS, () => {
-      if (window.record === undefined) this.#forget(window);
-    });
+    this.#awaitRecord(window);
     return window;
   }
 
@@ -144,18 +143,22 @@ export class SessionDirectory {
   #apply(record: session.SessionRecord): void {
     const { sessionId } = record;
     const known = this.#sessions.get(sessionId);
-    if (known === undefined) {
-      if (this.#forgotten.has(sessionId)) return;
-      if (this.#sessions.size >= this.#limits.maxSessions) {
-        this.#observer.onRefused('limit');
-        this.#logger.warn({ sessionId }, 'A session is not served: limits.maxSessions is reached');
-        return;
-      }
-    }
+    if (known === undefined && (this.#forgotten.has(sessionId) || this.#isFull(sessionId))) return;
     const window = known ?? this.#add(sessionId);
     window.update(record);
     if (record.state === session.SessionState.ENDED && !window.isFinished)
       this.#setTimer(sessionId, FINISH_DEADLINE_MS, () => window.finish());
+  }
+
+  /** True when there is no place for one more session; said once, until there is one again. */
+  #isFull(sessionId: string): boolean {
+    const isFull = this.#sessions.size >= this.#limits.maxSessions;
+    if (isFull && !this.#wasFull) {
+      this.#observer.onRefused('limit');
+      this.#logger.warn({ sessionId }, 'A session is not served: limits.maxSessions is reached');
+    }
+    this.#wasFull = isFull;
+    return isFull;
   }
 
   #add(id: string): SessionWindow {
@@ -177,6 +180,15 @@ export class SessionDirectory {
     this.#sessions.set(id, window);
     this.arrivals.wake();
     return window;
+  }
+
+  /** A session whose record does not come is let go, unless a worker publishes: the store may be down. */
+  #awaitRecord(window: SessionWindow): void {
+    this.#setTimer(window.id, ADOPTION_DEADLINE_MS, () => {
+      if (window.record !== undefined) return;
+      if (window.hasWriter) this.#awaitRecord(window);
+      else this.#forget(window);
+    });
   }
 
   #onFinished(window: SessionWindow): void {

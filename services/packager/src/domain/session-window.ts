@@ -39,22 +39,22 @@ interface StoredInit {
 const MIN_WINDOW_SEGMENTS = 6;
 /** Rendition ids are path segments and labels. */
 const RENDITION_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-const ERROR_CODES: Readonly<Record<RefusalReason, ServiceErrorCode>> = {
-  'token-stale': 'FAILED_PRECONDITION',
-  contradiction: 'FAILED_PRECONDITION',
-  'out-of-order': 'FAILED_PRECONDITION',
-  invalid: 'INVALID_ARGUMENT',
-  'too-long': 'INVALID_ARGUMENT',
-  memory: 'RESOURCE_EXHAUSTED',
-  limit: 'RESOURCE_EXHAUSTED',
-  'session-ended': 'FAILED_PRECONDITION',
-  stopping: 'UNAVAILABLE',
+/** Code, id and what it means, of each reason. */
+const ERRORS: Readonly<Record<RefusalReason, readonly [ServiceErrorCode, id: string, meaning: string]>> = {
+  'token-stale': ['FAILED_PRECONDITION', 'PACKAGER_TOKEN_STALE', 'Another lease rules the position'],
+  contradiction: ['FAILED_PRECONDITION', 'PACKAGER_CONTRADICTION', 'It contradicts what is held'],
+  'out-of-order': ['FAILED_PRECONDITION', 'PACKAGER_OUT_OF_ORDER', 'Something before it is missing'],
+  invalid: ['INVALID_ARGUMENT', 'PACKAGER_INVALID', 'A message that cannot be right'],
+  'too-long': ['INVALID_ARGUMENT', 'PACKAGER_TOO_LONG', 'Longer than the target duration (H-2)'],
+  memory: ['RESOURCE_EXHAUSTED', 'PACKAGER_MEMORY', 'No memory is left for media'],
+  limit: ['RESOURCE_EXHAUSTED', 'PACKAGER_LIMIT', 'A limit of this packager is reached'],
+  'session-ended': ['FAILED_PRECONDITION', 'PACKAGER_SESSION_ENDED', 'The session is over'],
 };
 
 /**
  * One session: its renditions, init segments, the tokens that rule it and those who wait for it.
  *
- * It never makes or alters a row. Refusals are `ServiceError`s with the id `PACKAGER_<REASON>`.
+ * It never makes or alters a row. Refusals are `ServiceError`s.
  */
 export class SessionWindow {
   readonly id: string;
@@ -98,6 +98,11 @@ export class SessionWindow {
     return this.#isFinished;
   }
 
+  /** True while a worker has a stream open. */
+  get hasWriter(): boolean {
+    return this.#openStreams > 0;
+  }
+
   get renditions(): Iterable<RenditionWindow> {
     return this.#renditions.values();
   }
@@ -129,7 +134,7 @@ export class SessionWindow {
   /** Answers a worker's hello: what is held, and where to go on. */
   open(hello: sink.Hello): sink.HelloReply {
     const { from, leaseToken } = hello;
-    if (this.#isFinished) throw this.#refuse('session-ended', 'the session is over');
+    if (this.#isFinished) throw this.#refuse('session-ended', 'nothing may follow ENDLIST');
     if (from === undefined || !isPosition(from) || !Number.isSafeInteger(leaseToken) || leaseToken < 1)
       throw this.#refuse('invalid', 'a hello needs a token above 0 and a first position');
     if (!this.#ruling.claim(leaseToken, from)) {
@@ -156,7 +161,7 @@ export class SessionWindow {
 
   /** Keeps the init segment of a rendition's period; the first one stays. */
   publishInit(init: sink.InitSegment): void {
-    if (this.#isFinished) throw this.#refuse('session-ended', 'the session is over');
+    if (this.#isFinished) throw this.#refuse('session-ended', 'nothing may follow ENDLIST');
     const isFit =
       Number.isSafeInteger(init.period) &&
       init.period >= 0 &&
@@ -175,14 +180,14 @@ export class SessionWindow {
     }
     this.#windowOf(init.renditionId);
     if (!this.#account.take(init.data.length))
-      throw this.#refuse('memory', 'no memory is left for media; raise memory.*');
+      throw this.#refuse('memory', 'raise memory.* or lower the bitrates');
     this.#inits.set(key, { renditionId: init.renditionId, period: init.period, data: init.data });
     this.waiters.wake();
   }
 
   /** Keeps a part, or acknowledges one that is held already. */
   publishPart(part: sink.Part, token: number, nowMs: number): void {
-    if (this.#isFinished) throw this.#refuse('session-ended', 'the session is over');
+    if (this.#isFinished) throw this.#refuse('session-ended', 'nothing may follow ENDLIST');
     if (!checkPart(part, this.#limits.maxPartBytes))
       throw this.#refuse('invalid', `a part of ${part.renditionId} has no position or values out of range`);
     const rulingToken = this.#ruling.rulingAt(part.position);
@@ -217,8 +222,8 @@ export class SessionWindow {
     details: Readonly<Record<string, unknown>> = {},
   ): ServiceError {
     this.#observer.onRefused(reason);
-    const id = `PACKAGER_${reason.toUpperCase().replaceAll('-', '_')}`;
-    return new ServiceError(ERROR_CODES[reason], id, message, {
+    const [code, id, meaning] = ERRORS[reason];
+    return new ServiceError(code, id, `${meaning}: ${message}`, {
       details: { sessionId: this.id, ...details },
     });
   }
@@ -228,7 +233,7 @@ export class SessionWindow {
     if (known !== undefined) return known;
     if (!RENDITION_ID.test(renditionId)) throw this.#refuse('invalid', 'a rendition id is not fit for a URL');
     if (this.#renditions.size >= this.#limits.maxRenditions)
-      throw this.#refuse('limit', `a session has at most ${this.#limits.maxRenditions} renditions`);
+      throw this.#refuse('limit', `limits.maxRenditions is ${this.#limits.maxRenditions}`);
     const window = new RenditionWindow(renditionId, this.#account);
     this.#applyTerms(window);
     this.#renditions.set(renditionId, window);
@@ -287,8 +292,9 @@ export class SessionWindow {
     );
   }
 
-  /** Lets go of everything and of everybody who waits. */
+  /** Lets go of everything and of everybody who waits; what comes afterwards is refused. */
   clear(): void {
+    this.#isFinished = true;
     for (const window of this.#renditions.values()) window.clear();
     for (const { data } of this.#inits.values()) this.#account.release(data.length);
     this.#inits.clear();

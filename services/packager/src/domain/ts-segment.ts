@@ -33,9 +33,12 @@ export function isTsReady(
 
 /** How many of a rendition's complete segments can be had as MPEG-TS: those whose audio is complete too. */
 export function tsReadyCount(window: SessionWindow, rendition: RenditionWindow): number {
-  const { complete } = rendition;
-  let count = complete.length;
-  for (let segment = complete[count - 1]; segment !== undefined; segment = complete[count - 1]) {
+  let count = rendition.completeCount;
+  for (
+    let segment = rendition.completeAt(count - 1);
+    segment !== undefined;
+    segment = rendition.completeAt(count - 1)
+  ) {
     if (isTsReady(window, rendition, segment)) break;
     count -= 1;
   }
