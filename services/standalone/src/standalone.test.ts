@@ -8,7 +8,9 @@ const MAIN = join(import.meta.dirname, 'main.ts');
 const DEADLINE_MS = 30_000;
 
 let directory = '';
-beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'millrace-standalone-'))));
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-standalone-'));
+});
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 interface Ended {
