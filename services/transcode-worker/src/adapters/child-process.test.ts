@@ -27,13 +27,13 @@ test('of what it says on standard error the end is kept', async () => {
   expect(stderrTail.endsWith('line 499\n')).toBe(true);
 });
 
-test('one that does not heed the request to end is killed, and so is one that is stopped', async () => {
+test('one that ignores signals is killed, and so is one that is stopped', async () => {
   const ready = Promise.withResolvers<void>();
   const stubborn = startShell("trap '' TERM; echo ready >&3; while :; do read line || sleep 1; done", () =>
     ready.resolve(),
   );
   await ready.promise;
-  stubborn.terminate();
+  stubborn.kill();
   expect(await stubborn.exited).toMatchObject({ signal: 'SIGKILL' });
   const stopped = startShell('kill -STOP $$; echo never');
   stopped.kill();

@@ -13,8 +13,6 @@ export interface ChildExit {
 
 /** What is kept of standard error. */
 export const STDERR_TAIL_BYTES = 1024;
-/** How long a child that was asked to end may take before it is killed. */
-const KILL_AFTER_MS = 300;
 
 /**
  * A child process in a process group of its own, with extra output pipes that are always drained.
@@ -27,7 +25,6 @@ export class PipedChild {
   readonly #exited: Promise<ChildExit>;
   #stderrTail = '';
   #isGone = false;
-  #escalation: NodeJS.Timeout | undefined;
 
   private constructor(
     child: ChildProcess,
@@ -116,32 +113,24 @@ export class PipedChild {
     this.#stdin.end();
   }
 
-  /** Asks the child to end, and kills it when it does not. */
-  terminate(): void {
-    this.#signal('SIGTERM');
-    this.#escalation ??= setTimeout(() => this.kill(), KILL_AFTER_MS);
-  }
-
-  /** Kills the process group at once; works on a stopped process too. */
+  /**
+   * Kills the process group at once, whatever state it is in: nothing that it could still write is wanted, and a request to
+   * end would only be a wait (a stopped process never hears it).
+   */
   kill(): void {
-    this.#signal('SIGKILL');
-  }
-
-  #signal(signal: NodeJS.Signals): void {
     const { pid } = this.#child;
     if (pid === undefined || this.#isGone) return;
     try {
-      kill(-pid, signal);
+      kill(-pid, 'SIGKILL');
     } catch {
       // Gone between the check and the call, or not yet a group leader: the process itself is the group then.
-      this.#child.kill(signal);
+      this.#child.kill('SIGKILL');
     }
   }
 
   #finish(resolve: (exit: ChildExit) => void, exit: ChildExit): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    clearTimeout(this.#escalation);
     this.#stdin.destroy();
     resolve(exit);
   }

@@ -16,8 +16,8 @@ function ffmpegOf(version: string, without = 'nothing'): string {
   const path = join(directory, 'ffmpeg');
   const script = [
     '#!/bin/sh',
-    `if [ "$2" = -version ]; then echo "ffmpeg version ${version} Copyright"; exit; fi`,
-    `ffmpeg "$@" | grep -v -w ${without}`,
+    `echo "ffmpeg version ${version} Copyright" >&2`,
+    `ffmpeg -hide_banner "$@" | sed 's/\\b${without}\\b//g'`,
   ];
   writeFileSync(path, script.join('\n'));
   chmodSync(path, 0o755);

@@ -8,32 +8,33 @@ const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 /** `-fps_mode` came with 5.1. */
 const MIN_VERSION = [5, 1] as const;
 
-const NEEDED: readonly { readonly list: string; readonly kind: string; readonly names: readonly string[] }[] =
-  [
-    { list: '-encoders', kind: 'encoder', names: ['libx264', 'aac'] },
-    { list: '-decoders', kind: 'decoder', names: ['h264', 'aac'] },
-    {
-      list: '-filters',
-      kind: 'filter',
-      names: [
-        'aformat',
-        'aresample',
-        'bwdif',
-        'format',
-        'fps',
-        'pad',
-        'scale',
-        'setparams',
-        'setpts',
-        'setsar',
-        'settb',
-        'split',
-        'trim',
-      ],
-    },
-    { list: '-demuxers', kind: 'demuxer', names: ['nut'] },
-    { list: '-muxers', kind: 'muxer', names: ['mp4'] },
-  ];
+/** What is needed, by the list of ffmpeg that has it; a list costs a start of ffmpeg, so there are few. */
+const NEEDED: Readonly<Record<string, Readonly<Record<string, RegExp>>>> = {
+  '-codecs': {
+    'encoder libx264': /\blibx264\b/,
+    'encoder aac': /^ .E\S* aac /m,
+    'decoder h264': /^ D\S* h264 /m,
+    'decoder aac': /^ D\S* aac /m,
+  },
+  '-formats': { 'demuxer nut': /^ D\S* +nut /m, 'muxer mp4': /^ .E +mp4 /m },
+  '-filters': Object.fromEntries(
+    [
+      'aformat',
+      'aresample',
+      'bwdif',
+      'format',
+      'fps',
+      'pad',
+      'scale',
+      'setparams',
+      'setpts',
+      'setsar',
+      'settb',
+      'split',
+      'trim',
+    ].map((name) => [`filter ${name}`, new RegExp(`^ \\S+ ${name} `, 'm')]),
+  ),
+};
 
 /**
  * Checks that an ffmpeg can do what the worker asks of it; returns its version.
@@ -42,14 +43,14 @@ const NEEDED: readonly { readonly list: string; readonly kind: string; readonly 
  * says what is wrong and what to install.
  */
 export async function checkFfmpeg(path: string): Promise<string> {
-  const version = parseVersion(await list(path, '-version'), path);
-  const missing = await Promise.all(
-    NEEDED.map(async ({ list: option, kind, names }) => {
-      const words = new Set((await list(path, option)).split(/[\s,]+/));
-      return names.filter((name) => !words.has(name)).map((name) => `${kind} ${name}`);
+  const lists = await Promise.all(
+    Object.entries(NEEDED).map(async ([option, needed]) => {
+      const { stdout, stderr } = await ask(path, option);
+      return { stderr, missing: Object.keys(needed).filter((name) => needed[name]?.test(stdout) !== true) };
     }),
   );
-  const lacking = missing.flat();
+  const version = parseVersion(lists[0]?.stderr ?? '', path);
+  const lacking = lists.flatMap(({ missing }) => missing);
   if (lacking.length > 0) {
     throw new ServiceError(
       'FAILED_PRECONDITION',
@@ -62,7 +63,7 @@ export async function checkFfmpeg(path: string): Promise<string> {
 }
 
 function parseVersion(output: string, path: string): string {
-  const version = /^ffmpeg version (\S+)/.exec(output)?.[1] ?? 'unknown';
+  const version = /^ffmpeg version (\S+)/m.exec(output)?.[1] ?? 'unknown';
   const numbers = /^n?(\d+)\.(\d+)/.exec(version);
   // A build from git has no number ("N-112233-g..."): what it can do is judged by its lists alone.
   if (numbers === null) return version;
@@ -76,13 +77,16 @@ function parseVersion(output: string, path: string): string {
   );
 }
 
-async function list(path: string, option: string): Promise<string> {
+/** The banner with the version comes on standard error, the list on standard output. */
+async function ask(
+  path: string,
+  option: string,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
   try {
-    const { stdout } = await run(path, ['-hide_banner', option], {
+    return await run(path, [option], {
       timeout: CHECK_DEADLINE_MS,
       maxBuffer: MAX_OUTPUT_BYTES,
     });
-    return stdout;
   } catch (error) {
     throw new ServiceError(
       'FAILED_PRECONDITION',
