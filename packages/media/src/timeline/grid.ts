@@ -5,10 +5,10 @@ import type { Rational } from './rational.ts';
 export const VIDEO_TIMESCALE = 90_000;
 
 /** e of the segment rule, as a fraction of a second: a sample up to 0.5 ms before a boundary belongs behind it. */
-export const EPSILON_DENOMINATOR = 2000;
+const EPSILON_DENOMINATOR = 2000;
 
 /** Highest timescale that the grid functions take. */
-export const MAX_TIMESCALE = 192_000;
+const MAX_TIMESCALE = 192_000;
 
 /** A part: number of its segment and index within it. */
 export interface GridPosition {

@@ -1,7 +1,7 @@
 import { RtmpError } from '../rtmp-error.ts';
 
 /** Objects and arrays inside each other. */
-export const AMF_MAX_DEPTH = 16;
+const AMF_MAX_DEPTH = 16;
 /** Values of one message, a reference counting as much as what it stands for. */
 export const AMF_MAX_VALUES = 8192;
 

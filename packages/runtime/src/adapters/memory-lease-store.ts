@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Lease, LeaseStore } from '../ports/lease-store.ts';
 
 /** How long a lease lives without renewal. */
-export const LEASE_TTL_MS = 3000;
+const LEASE_TTL_MS = 3000;
 
 /** Leases of one process; the rules are those of every lease store. */
 export class MemoryLeaseStore implements LeaseStore {

@@ -11,11 +11,11 @@ import type {
 import { ConflatingQueue } from '../conflating-queue.ts';
 
 /** How long a publication lives without renewal. */
-export const PUBLICATION_TTL_MS = 1000;
+const PUBLICATION_TTL_MS = 1000;
 /** How long an encoder that was taken over may not take back while its successor delivers. */
-export const TAKE_BACK_HOLD_MS = 30_000;
+const TAKE_BACK_HOLD_MS = 30_000;
 /** Takeovers within `TAKEOVER_WINDOW_MS` after which the policy is `reject`. */
-export const TAKEOVER_LIMIT = 4;
+const TAKEOVER_LIMIT = 4;
 const TAKEOVER_WINDOW_MS = 60_000;
 const MAX_RECENT_PERIODS = 64;
 /** How long an ended record is kept for those who have not read it. */
