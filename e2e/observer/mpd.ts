@@ -66,6 +66,7 @@ export interface Mpd {
 
 /** Reads an MPD through mpd-parser's XML reader. Throws when it is no MPD. */
 export function readMpd(url: string, text: string, receivedMs: number): Mpd {
+  assertWellFormed(text);
   const root = stringToMpdXml(text);
   const base = children(root, 'BaseURL')[0]?.textContent ?? '';
   const baseUrl = new URL(base.trim(), url).href;
@@ -91,6 +92,21 @@ export function readMpd(url: string, text: string, receivedMs: number): Mpd {
     hasLeapSeconds: children(root, 'LeapSecondInformation').length > 0,
     periods: children(root, 'Period').map((period) => readPeriod(period, baseUrl)),
   };
+}
+
+const TAG = /<(?<close>\/?)(?<name>[\w:]+)(?:\s+[\w:]+="[^"<]*")*\s*(?<empty>\/?)>/g;
+
+/** xmldom repairs what is not XML, and complains to the console only. */
+function assertWellFormed(text: string): void {
+  const open: string[] = [];
+  const rest = text.replace(/^<\?xml[^>]*\?>/, '').replaceAll(TAG, (...match) => {
+    const { close, name, empty } = match.at(-1) as { close: string; name: string; empty: string };
+    if (close !== '' && open.pop() !== name) throw new Error(`</${name}> closes nothing`);
+    if (close === '' && empty === '') open.push(name);
+    return '';
+  });
+  if (open.length > 0) throw new Error(`<${open.join('>, <')}> is not closed`);
+  if (rest.includes('<')) throw new Error(`it is no XML near ${rest.slice(rest.indexOf('<'), 80)}`);
 }
 
 /** The segment URLs that a player finds in the MPD, by mpd-parser's own reading. */

@@ -1,10 +1,12 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { observe } from './observe.ts';
 import type { ObserveOptions } from './observe.ts';
-import { FRAME_RATE, makeFixtureMedia, PERIOD_SEGMENTS } from './testing/fixture-media.ts';
+import { FIRST_K, FRAME_RATE, makeFixtureMedia, PERIOD_SEGMENTS } from './testing/fixture-media.ts';
 import { FixtureOrigin } from './testing/fixture-origin.ts';
 import type { Mutation } from './testing/fixture-origin.ts';
-import { formatVerdict } from './verdict.ts';
+import { DASH_MUTATIONS, HLS_MUTATIONS } from './testing/mutations.ts';
 import type { Verdict } from './verdict.ts';
 
 let origin: FixtureOrigin;
@@ -54,3 +56,56 @@ describe('a presentation that ffmpeg made', () => {
     expect(verdict.mpds.every(({ segments: seen }) => seen > 20)).toBe(true);
   }, 60_000);
 });
+
+describe('a presentation that is broken on purpose', () => {
+  test.each(HLS_MUTATIONS)(
+    '$rule notices $name',
+    async ({ rule, mutation, isDecoding }) => {
+      const verdict = await watch(mutation, { isDecoding: isDecoding ?? false, dash: [] });
+      expect(verdict.violations.map((violation) => violation.rule)).toContain(rule);
+    },
+    60_000,
+  );
+
+  test.each(DASH_MUTATIONS)(
+    '$rule notices in an MPD $name',
+    async ({ rule, mutation }) => {
+      const verdict = await watch(mutation, { hls: [] });
+      expect(verdict.violations.map((violation) => violation.rule)).toContain(rule);
+    },
+    60_000,
+  );
+
+  test('a gap is counted, and is no violation', async () => {
+    const verdict = await watch(
+      (object, path) => {
+        if (/^media\/\w+\/(?:index|ts)\.m3u8$/.test(path)) {
+          const gap = new RegExp(`(#EXTINF.*\n${FIRST_K + 4})`);
+          object.body = Buffer.from(object.body.toString('utf8').replace(gap, '#EXT-X-GAP\n$1'));
+        } else if (path.includes(`/${FIRST_K + 4}.`)) object.status = 404;
+      },
+      { dash: [], isDecoding: true },
+    );
+    expect(verdict.violations).toEqual([]);
+    expect(verdict).toMatchObject({ gaps: 5, missingSegments: 0, isComplete: true });
+  }, 60_000);
+
+  test('a segment that is not there is counted as missing', async () => {
+    const verdict = await watch((object, path) => {
+      if (path === `media/low/${FIRST_K + 4}.m4s`) object.status = 404;
+    });
+    expect(verdict.missingSegments).toBeGreaterThan(0);
+    expect(verdict.renditions.find(({ label }) => label === 'low/index')?.missingSegments).toBe(1);
+  }, 60_000);
+
+  test('the deadline ends an observation of nothing, and leaves nothing on disk', async () => {
+    const before = temporaryDirectories();
+    const verdict = await watch(undefined, { hls: [origin.url('nothing.m3u8')], dash: [], isDecoding: true });
+    expect(verdict).toMatchObject({ isComplete: false, segments: 0, renditions: [] });
+    expect(temporaryDirectories()).toEqual(before);
+  }, 60_000);
+});
+
+function temporaryDirectories(): readonly string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('millrace-observer-'));
+}

@@ -63,8 +63,6 @@ interface Presentation {
 const DEFAULT_DEADLINE_MS = 120_000;
 const DEFAULT_LOOK_MS = 250;
 const DEFAULT_SPOOL_BYTES = 512 * 1024 * 1024;
-/** Besides a look, what H-3 grants a busy machine. */
-const PACE_SLACK_MS = 750;
 const DECODE_TIMEOUT_MS = 120_000;
 /** H-8 in the least: three target durations of window and the segment itself. */
 const MIN_LIFETIME_TARGET_DURATIONS = 4;
@@ -89,7 +87,7 @@ export async function observe(options: ObserveOptions): Promise<Verdict> {
     spool,
     timing,
     segmentDuration: options.segmentDuration,
-    lookMs: lookMs + PACE_SLACK_MS,
+    lookMs,
     isContinuous: options.isContinuous ?? true,
   };
   const presentations: Presentation[] = (options.hls ?? []).map((url) => ({

@@ -30,7 +30,7 @@ export interface FollowerContext {
   readonly spool: Spool;
   readonly timing: Timing;
   readonly segmentDuration: SegmentDuration | undefined;
-  /** What playlists may be late beyond H-3 because the observer looks only now and then. */
+  /** Pause between two looks. */
   readonly lookMs: number;
   /** False where the encoder is expected to pause: playlists may then stand still. */
   readonly isContinuous: boolean;
@@ -41,6 +41,8 @@ const MAX_KEPT = 300;
 const MAX_EXTINF_ERROR_SECONDS = 0.001;
 /** H-10: how far the wall clock may move against media time from one segment to the next. */
 const MAX_PDT_DRIFT_MS = 150;
+/** Besides a look, what H-3 grants a busy machine. */
+const BUSY_MACHINE_MS = 750;
 const NEW_SEGMENT_TARGET_DURATIONS = 1.5;
 
 /** Follows one media playlist, reload by reload, and everything that it lists. */
@@ -120,7 +122,8 @@ export class RenditionFollower {
     }
     const limitMs = NEW_SEGMENT_TARGET_DURATIONS * (playlist.targetDuration ?? 0) * 1000;
     const waitedMs = receivedMs - this.#lastNewMs;
-    if (this.#isStalled || !this.#context.isContinuous || waitedMs <= limitMs + this.#context.lookMs) return;
+    const slackMs = this.#context.lookMs + BUSY_MACHINE_MS;
+    if (this.#isStalled || !this.#context.isContinuous || waitedMs <= limitMs + slackMs) return;
     this.#isStalled = true;
     this.#context.report.add(
       'H-3',

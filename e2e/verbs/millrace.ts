@@ -1,0 +1,197 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { start, temporaryDirectory } from './children.ts';
+import type { OwnedProcess } from './children.ts';
+import { waitFor } from './wait-for.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const READY_DEADLINE_MS = 30_000;
+const PLAYABLE_DEADLINE_MS = 60_000;
+const KEPT_LINES = 60;
+
+/** A whole Millrace in a process of its own, on ports that the system chose. */
+export interface Millrace {
+  readonly process: OwnedProcess;
+  /** `rtmp://host:port/live` */
+  readonly rtmp: string;
+  readonly http: string;
+  readonly admin: string;
+  readonly adminToken: string;
+  /** Everything it logged. */
+  readonly logs: () => string;
+}
+
+/** A channel and where it is published and played. */
+export interface Channel {
+  readonly name: string;
+  readonly streamKey: string;
+  readonly streamKeyId: string;
+  readonly publishUrl: string;
+  /** The multivariant playlists: fMP4, then MPEG-TS. */
+  readonly hls: readonly [string, string];
+  /** The MPDs: SegmentTimeline, then `$Number$`. */
+  readonly dash: readonly [string, string];
+}
+
+/** A session as the REST API shows it. */
+export interface SessionState {
+  readonly id: string;
+  readonly state: 'live' | 'gap' | 'ended';
+  readonly isPlayable: boolean;
+  readonly periods: readonly { readonly ordinal: number; readonly reason: string; readonly firstSegment: number }[];
+  readonly renditions: readonly { readonly id: string; readonly isPassthrough: boolean; readonly isGap?: boolean }[];
+}
+
+/** Starts Millrace with some settings and waits until it is ready. */
+export async function startMillrace(
+  settings: Readonly<Record<string, unknown>> = {},
+): Promise<Millrace> {
+  const stateDirectory = temporaryDirectory('state');
+  const configPath = join(stateDirectory, 'config.yaml');
+  const config = {
+    http: { port: 0 },
+    admin: { port: 0 },
+    ingest: { rtmp: { port: 0 } },
+    worker: { ffmpeg: { encoderThreads: 1 } },
+    stateDirectory,
+    printAddresses: true,
+    ...settings,
+  };
+  // JSON is YAML.
+  writeFileSync(configPath, JSON.stringify(config));
+  const main = join(ROOT, 'services/standalone/src/main.ts');
+  const process_ = start(process.execPath, [main, '--config', configPath], {
+    cwd: ROOT,
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  const logs = (): string => `${process_.stdout()}\n${process_.stderr()}`;
+  const line = await waitFor(
+    'Millrace is ready',
+    () => {
+      if (!process_.isRunning()) throw new Error(`Millrace did not start:\n${logs()}`);
+      return process_.stdout().split('\n').find((candidate) => candidate.startsWith('{"ready":true'));
+    },
+    READY_DEADLINE_MS,
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}\n${logs()}`);
+  });
+  const addresses = JSON.parse(line) as { rtmp: string; http: string; admin: string };
+  const adminToken = readFileSync(join(stateDirectory, 'admin-token'), 'utf8').trim();
+  return { ...addresses, process: process_, adminToken, logs };
+}
+
+/** Asks the REST API as the administrator; throws the problem when it refuses. */
+export async function api<T>(
+  millrace: Millrace,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const response = await fetch(`${millrace.http}/v1${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${millrace.adminToken}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+/** Makes a channel with a stream key. */
+export async function createChannel(
+  millrace: Millrace,
+  name: string,
+  settings: Readonly<Record<string, unknown>> = {},
+): Promise<Channel> {
+  await api(millrace, 'POST', '/channels', { name, settings });
+  const key = await createStreamKey(millrace, name);
+  const play = (file: string): string => `${millrace.http}/play/${name}/${file}`;
+  return {
+    name,
+    streamKey: key.streamKey,
+    streamKeyId: key.id,
+    publishUrl: `${millrace.rtmp}/${key.streamKey}`,
+    hls: [play('index.m3u8'), play('ts.m3u8')],
+    dash: [play('manifest.mpd'), play('manifest-number.mpd')],
+  };
+}
+
+/** Makes one more stream key for a channel. */
+export async function createStreamKey(
+  millrace: Millrace,
+  channel: string,
+): Promise<{ readonly id: string; readonly streamKey: string }> {
+  return api(millrace, 'POST', `/channels/${channel}/stream-keys`, {});
+}
+
+/** The newest session of a channel. */
+export async function sessionOf(millrace: Millrace, channel: Channel): Promise<SessionState | undefined> {
+  const { items } = await api<{ items: readonly SessionState[] }>(
+    millrace,
+    'GET',
+    `/sessions?channel=${channel.name}`,
+  );
+  return items.at(-1);
+}
+
+/** Waits until a channel can be played, and gives the seconds that took. */
+export async function waitForPlayable(channel: Channel): Promise<void> {
+  await waitFor(
+    `${channel.name} is playable`,
+    async () => {
+      const response = await fetch(channel.hls[0], { signal: AbortSignal.timeout(15_000) });
+      await response.arrayBuffer();
+      return response.status === 200;
+    },
+    PLAYABLE_DEADLINE_MS,
+  );
+}
+
+/** Process ids of the ffmpegs that Millrace runs. */
+export function ffmpegsOf(millrace: Millrace): readonly number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      // pid (comm) state ppid ...
+      const match = /^(\d+) \((.*)\) (\S) (\d+) /.exec(readFileSync(`/proc/${name}/stat`, 'utf8'));
+      const isOurs = match?.[2] === 'ffmpeg' && Number(match[4]) === millrace.process.pid && match[3] !== 'Z';
+      return isOurs ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** All samples of one metric: labels as written, and value. */
+export async function metric(
+  millrace: Millrace,
+  name: string,
+): Promise<readonly { readonly labels: string; readonly value: number }[]> {
+  const response = await fetch(`${millrace.admin}/metrics`, { signal: AbortSignal.timeout(10_000) });
+  const text = await response.text();
+  return text.split('\n').flatMap((line) => {
+    const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
+    return match?.[1] === name ? [{ labels: match[2] ?? '', value: Number(match[3]) }] : [];
+  });
+}
+
+/** Resident memory of Millrace itself, in bytes. */
+export function residentBytes(millrace: Millrace): number {
+  const status = readFileSync(`/proc/${millrace.process.pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+}
+
+/** Runs the body of a test; when it fails, the end of Millrace's log goes with the error. */
+export async function withLogs<T>(millrace: () => Millrace, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    const tail = millrace().logs().trim().split('\n').slice(-KEPT_LINES).join('\n');
+    process.stderr.write(`\n--- the last lines of Millrace's log ---\n${tail}\n---\n`);
+    throw error;
+  }
+}

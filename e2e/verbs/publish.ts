@@ -1,0 +1,71 @@
+import { start } from './children.ts';
+import type { Ended, OwnedProcess } from './children.ts';
+import type { Clip } from './clip.ts';
+
+/** An encoder that pushes to Millrace. */
+export interface Publisher extends OwnedProcess {
+  /** Ends as an encoder does whose cable is pulled. */
+  readonly kill: () => Promise<Ended>;
+}
+
+/** How a clip is pushed. */
+export interface PublishOptions {
+  /** Begin again at the end, for ever; once by default. */
+  readonly isLooping?: boolean;
+  /** Timestamp of the first frame, in ms. */
+  readonly firstTimestampMs?: number;
+  readonly extraArguments?: readonly string[];
+}
+
+/** Pushes a clip by RTMP with ffmpeg, in real time and without encoding anything. */
+export function publish(url: string, clip: Clip, options: PublishOptions = {}): Publisher {
+  const loop = options.isLooping === true ? ['-stream_loop', '-1'] : [];
+  const offset =
+    options.firstTimestampMs === undefined
+      ? []
+      : ['-output_ts_offset', (options.firstTimestampMs / 1000).toFixed(3)];
+  return publisher(
+    start('ffmpeg', [
+      ...['-hide_banner', '-nostdin', '-v', 'warning', '-re', ...loop, '-i', clip.path],
+      ...['-c', 'copy', ...offset, ...(options.extraArguments ?? [])],
+      ...['-flvflags', 'no_duration_filesize', '-f', 'flv', url],
+    ]),
+  );
+}
+
+/** What GStreamer is to send. */
+export interface GStreamerOptions {
+  readonly width: number;
+  readonly height: number;
+  /** Whole frames a second. */
+  readonly rate: number;
+  readonly seconds: number;
+}
+
+/** Pushes a test picture and a tone with GStreamer's rtmp2sink. */
+export function publishGStreamer(url: string, options: GStreamerOptions): Publisher {
+  const { width, height, rate, seconds } = options;
+  const audioBuffers = Math.round((seconds * 48_000) / 1024);
+  return publisher(
+    start('gst-launch-1.0', [
+      ...['-q', '-e', 'flvmux', 'name=mux', 'streamable=true', '!', 'rtmp2sink', `location=${url}`],
+      ...['videotestsrc', 'is-live=true', 'pattern=smpte', `num-buffers=${rate * seconds}`, '!'],
+      ...[`video/x-raw,format=I420,width=${width},height=${height},framerate=${rate}/1`, '!'],
+      ...['x264enc', 'speed-preset=ultrafast', 'tune=zerolatency', 'bitrate=500', `key-int-max=${rate * 2}`, '!'],
+      ...['h264parse', '!', 'queue', '!', 'mux.'],
+      ...['audiotestsrc', 'is-live=true', 'samplesperbuffer=1024', `num-buffers=${audioBuffers}`, '!'],
+      ...['audio/x-raw,rate=48000,channels=2', '!', 'audioconvert', '!', 'avenc_aac', '!'],
+      ...['aacparse', '!', 'queue', '!', 'mux.'],
+    ]),
+  );
+}
+
+function publisher(owned: OwnedProcess): Publisher {
+  return {
+    ...owned,
+    kill: () => {
+      owned.signal('SIGKILL');
+      return owned.ended;
+    },
+  };
+}
