@@ -21,7 +21,7 @@ export class UtcOffsetEstimator {
       // The wall clock was set back: what was measured by the old one says nothing now.
       if (arrivalMs < last.arrivalMs - BUCKET_MS) samples.length = 0;
     }
-    while ((samples.at(-1)?.offsetMs ?? -Infinity) <= offsetMs) samples.pop();
+    while ((samples.at(-1)?.offsetMs ?? -Infinity) >= offsetMs) samples.pop();
     samples.push({ arrivalMs, offsetMs });
     while ((samples[0]?.arrivalMs ?? Infinity) < arrivalMs - WINDOW_MS) samples.shift();
   }
