@@ -103,6 +103,21 @@ describe('jumps: gaps', () => {
   });
 });
 
+describe('jumps: a forward step of 5 s at SEG 2 is a gap within 1 s of the wall clock', () => {
+  it.each([
+    [4100, 1],
+    [5900, 1],
+    [3900, 2],
+    [6100, 2],
+  ])('%i ms passed: %i periods', (wallMs, periods) => {
+    const probe = publishing();
+    probe.send(pictures({ rate: FPS_25, count: 50, gop: 50 }));
+    // The last picture was at 1960 ms.
+    probe.send(pictures({ rate: FPS_25, count: 5, fromMs: 6960 }), START_MS + wallMs - 5000);
+    expect(probe.opened).toHaveLength(periods);
+  });
+});
+
 describe('jumps: backward', () => {
   it('both tracks restart at 0: one period, one shared correction', () => {
     const probe = publishing();

@@ -199,6 +199,20 @@ describe('filling', () => {
     expect(audio.filter(({ isFiller }) => !isFiller).length).toBeGreaterThan(195);
   });
 
+  it('audio whose clock has nothing to do with the video is put beside it by arrival', () => {
+    const probe = new TimelineProbe();
+    probe.begin(START_MS, { video: videoConfig(FPS_25), audio: audioConfig() });
+    const audio = frames({ count: 200 }).map(({ unit, atMs }) => ({
+      atMs,
+      unit: { ...unit, timestampMs: unit.timestampMs + 7_000_000 },
+    }));
+    probe.send(interleave(pictures({ rate: FPS_25, count: 110 }), audio));
+    expect(probe.opened).toHaveLength(1);
+    const units = probe.units('audio');
+    expect(filler(units).length).toBeLessThanOrEqual(2);
+    expect(units.length - filler(units).length).toBeGreaterThan(195);
+  });
+
   it('audio that nothing announced is dropped, with one warning', () => {
     const probe = new TimelineProbe();
     probe.begin(START_MS, { video: videoConfig(FPS_25) });
@@ -277,6 +291,15 @@ describe('opening', () => {
     probe.send(pictures({ rate: FPS_25, count: 100 }), START_MS + 5000);
     expect(probe.opened[1]?.tracks.map(({ trackId }) => trackId)).toEqual([1, 2]);
     expect(filler(probe.units('audio')).length).toBeGreaterThan(100);
+  });
+
+  it('holds a bounded number of units while it waits for a second IDR', () => {
+    const probe = new TimelineProbe({ segmentDurationSeconds: 'source' });
+    probe.begin(START_MS, { video: videoConfig(FPS_25) });
+    // All at once: no time passes that could end the wait.
+    probe.send(pictures({ rate: FPS_25, count: 5000, gop: 5000 }), START_MS, 0);
+    expect(probe.opened[0]?.segmentDuration).toEqual(rational(2, 1));
+    expect(probe.units('video')).toHaveLength(5000);
   });
 
   it('refuses SEG below one second', () => {
