@@ -19,8 +19,8 @@ export interface FollowedSegment {
   /** Unset for a GAP, MPEG-TS, and what could not be read. */
   readonly facts: SegmentFacts | undefined;
   readonly bytes: number;
-  /** When it was first seen in the playlist. */
-  readonly seenMs: number;
+  /** When it appeared in the playlist; unset for what was there at the first look. */
+  readonly seenMs: number | undefined;
 }
 
 /** What followers share. */
@@ -105,8 +105,9 @@ export class RenditionFollower {
     const before = this.playlist;
     this.playlist = playlist;
     this.#checkPace(playlist, receivedMs);
+    const seenMs = before === undefined ? undefined : receivedMs;
     for (const segment of playlist.segments) {
-      if (this.#lastMsn === undefined || segment.msn > this.#lastMsn) await this.#follow(segment, receivedMs);
+      if (this.#lastMsn === undefined || segment.msn > this.#lastMsn) await this.#follow(segment, seenMs);
     }
     if (before !== undefined) await this.#checkRemoved(before, playlist);
   }
@@ -132,7 +133,7 @@ export class RenditionFollower {
     );
   }
 
-  async #follow(segment: ListedSegment, seenMs: number): Promise<void> {
+  async #follow(segment: ListedSegment, seenMs: number | undefined): Promise<void> {
     const { report } = this.#context;
     if (this.#lastMsn !== undefined && segment.msn > this.#lastMsn + 1) {
       const skipped = segment.msn - this.#lastMsn - 1;
@@ -196,7 +197,7 @@ export class RenditionFollower {
     };
   }
 
-  async #followFragments(segment: ListedSegment, seenMs: number): Promise<FollowedSegment | undefined> {
+  async #followFragments(segment: ListedSegment, seenMs: number | undefined): Promise<FollowedSegment | undefined> {
     const { library, report, spool, segmentDuration } = this.#context;
     const initUrl = segment.mapUrl ?? '';
     const init = segment.mapUrl === undefined ? undefined : await library.init(segment.mapUrl);
@@ -249,7 +250,7 @@ export class RenditionFollower {
     );
   }
 
-  async #followTs(segment: ListedSegment, seenMs: number): Promise<FollowedSegment | undefined> {
+  async #followTs(segment: ListedSegment, seenMs: number | undefined): Promise<FollowedSegment | undefined> {
     const { library, report, spool } = this.#context;
     const { status, body } = await library.ask(segment.url);
     report.expect(
