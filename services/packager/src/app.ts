@@ -41,9 +41,12 @@ export interface RunningPackager {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** What the packager is set to; its ports are the business of who listens. */
+export type WindowConfig = Pick<PackagerConfig, 'memory' | 'limits' | 'startHoldMs'>;
+
 /** Starts the packager: the windows, the mirror of the session store, the HTTP origin. Does not listen. */
 export async function startPackager(
-  config: PackagerConfig,
+  config: WindowConfig,
   dependencies: PackagerDependencies,
 ): Promise<RunningPackager> {
   const { sessions, events, logger, registry, clock } = dependencies;

@@ -36,8 +36,16 @@ export async function servePackager(
   // A reader that takes nothing holds a body; after this long it is let go.
   server.setTimeout(config.http.idleTimeoutMs);
   let isReady = false;
-  const httpAddress = await listen(server, config.http, 'HTTP');
-  const admin = await startAdminServer({ ...config.admin, registry, isReady: () => isReady, logger });
+  const open = async () => {
+    const httpAddress = await listen(server, config.http, 'HTTP');
+    const admin = await startAdminServer({ ...config.admin, registry, isReady: () => isReady, logger });
+    return { httpAddress, admin };
+  };
+  const { httpAddress, admin } = await open().catch(async (error: unknown) => {
+    server.close();
+    await packager.stop(0);
+    throw error;
+  });
   isReady = true;
   logger.info({ http: httpAddress.port, admin: admin.address.port }, 'Listening');
   return {
