@@ -11,6 +11,7 @@ import type { Registry } from 'prom-client';
 import { RtmpServer } from './adapters/rtmp-server.ts';
 import type { IngestConfig } from './config.ts';
 import { PublicationDesk } from './domain/publication-desk.ts';
+import { PublishAdmission } from './domain/publish-admission.ts';
 import { Relay } from './domain/relay.ts';
 import { SessionDirectory } from './domain/session-directory.ts';
 import { createIngestMetrics } from './metrics.ts';
@@ -18,6 +19,9 @@ import { createIngestMetrics } from './metrics.ts';
 export { ingestConfigSchema } from './config.ts';
 export type { IngestConfig } from './config.ts';
 export { createIngestMetrics } from './metrics.ts';
+
+/** Gauges and batched counters are brought up to date this often. */
+const REPORT_INTERVAL_MS = 1000;
 
 /** What ingest is built on. */
 export interface IngestDependencies {
@@ -49,37 +53,47 @@ export async function startIngest(
     store: sessions,
     dependencies: { clock, events, logger, metrics, ring: config.ring },
   });
-  const desk = new PublicationDesk({
+  const admission = new PublishAdmission({
     control,
+    store: sessions,
+    clock,
+    logger,
+    instance: config.instance,
+    apps: config.rtmp.apps,
+    storeHoldMs: config.storeHoldSeconds * 1000,
+  });
+  const desk = new PublicationDesk({
+    admission,
     store: sessions,
     directory,
     bus,
     clock,
     events,
     logger,
-    instance: config.instance,
-    apps: config.rtmp.apps,
-    storeHoldMs: config.storeHoldSeconds * 1000,
+    maxRingBytes: config.ring.maxTotalBytes,
   });
   const server = new RtmpServer({ desk, config, clock, logger, metrics });
-  const measure = setInterval(() => {
-    let ringBytes = 0;
-    for (const { session } of directory.all()) ringBytes += session.ringBytes;
-    metrics.ringBytes.set(ringBytes);
-    metrics.publications.set(desk.size);
-  }, 1000);
+  const address = await server.start();
   directory.start();
   desk.start();
-  const address = await server.start();
+  const report = (): void => {
+    directory.report(clock());
+    server.report();
+    metrics.ringBytes.set(directory.ringBytes);
+    metrics.publications.set(desk.size);
+  };
+  const timer = setInterval(report, REPORT_INTERVAL_MS);
   logger.info({ host: address.address, port: address.port }, 'Listening for encoders');
   return {
     relay: new Relay({ sessionOf: (id) => directory.get(id), lagged: metrics.lagged }),
     rtmpAddress: { host: address.address, port: address.port },
-    async stop() {
-      clearInterval(measure);
-      await desk.stop();
-      await server.stop();
+    async stop(deadlineMs) {
+      // Publications end first, each with a word to its encoder; then whoever is left.
+      await desk.stop(deadlineMs / 2);
+      await server.stop(deadlineMs / 2);
+      clearInterval(timer);
       directory.stop();
+      report();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 const positive = z.number().int().positive();
+const seconds = z.number().positive();
 
 /** Settings of ingest. */
 export const ingestConfigSchema = z.object({
@@ -26,24 +27,32 @@ export const ingestConfigSchema = z.object({
     .object({
       connections: positive.default(8192).describe('Connections at once.'),
       connectionsPerAddress: positive.default(1024).describe('Connections at once from one address.'),
-      handshakeSeconds: positive.default(5).describe('Time for the RTMP handshake.'),
-      connectSeconds: positive.default(5).describe('Time from the handshake to `connect`.'),
-      publishSeconds: positive.default(10).describe('Time from `connect` to `publish`.'),
-      connectionTimeoutSeconds: positive
+      handshakeSeconds: seconds.default(5).describe('Time for the RTMP handshake.'),
+      connectSeconds: seconds.default(5).describe('Time from the handshake to `connect`.'),
+      publishSeconds: seconds.default(10).describe('Time from `connect` to `publish`.'),
+      connectionTimeoutSeconds: seconds
         .default(30)
         .describe('A connection that sends nothing at all for this long is closed.'),
-      idleSeconds: positive
+      idleSeconds: seconds
         .default(60)
         .describe('A connection that carries no media for this long is closed.'),
-      mediaLostSeconds: positive
+      mediaLostSeconds: seconds
         .default(5)
         .describe('A publication without media for this long is lost: the session waits for a reconnect.'),
       outputBytes: positive
         .default(1024 * 1024)
         .describe('Replies that may wait for an encoder that does not read them.'),
+      bitsPerSecond: positive
+        .default(100_000_000)
+        .describe('Rate of one connection, over five seconds; a faster one is closed.'),
+      heldBytes: positive
+        .default(512 * 1024 * 1024)
+        .describe(
+          'Bytes that unfinished messages of all connections may hold; the largest holder is closed first.',
+        ),
     })
     .prefault({}),
-  storeHoldSeconds: positive
+  storeHoldSeconds: seconds
     .default(10)
     .describe('How long a new publication is held while the session store does not answer.'),
   ring: z
@@ -54,6 +63,11 @@ export const ingestConfigSchema = z.object({
       maxBytes: positive
         .default(64 * 1024 * 1024)
         .describe('Most bytes of recent media kept for one session, whatever its bitrate.'),
+      maxTotalBytes: positive
+        .default(2 * 1024 ** 3)
+        .describe(
+          'Bytes of recent media of all sessions; while there are more, new publications are refused.',
+        ),
     })
     .prefault({}),
 });

@@ -10,7 +10,8 @@ export function createIngestMetrics(registry: Registry) {
   return {
     connections: new Gauge({
       name: 'millrace_ingest_connections',
-      help: 'RTMP connections that are open.',
+      help: 'RTMP connections that are open, by what they are doing.',
+      labelNames: ['state'] as const,
       registers,
     }),
     publications: new Gauge({
@@ -43,14 +44,14 @@ export function createIngestMetrics(registry: Registry) {
     }),
     warnings: new Counter({
       name: 'millrace_ingest_input_warnings_total',
-      help: 'Things in the input that a user should hear about, by id.',
+      help: 'Things in the input that a user should hear about, by id; frames that were dropped or repeated one by one.',
       labelNames: ['id'] as const,
       registers,
     }),
     sessionAge: new Gauge({
       name: 'millrace_ingest_session_age_seconds',
       help: 'Age of the newest access unit of a session: now - (pts + utcOffset).',
-      labelNames: ['channel'] as const,
+      labelNames: ['channel', 'session'] as const,
       registers,
     }),
     ringBytes: new Gauge({

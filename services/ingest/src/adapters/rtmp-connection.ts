@@ -1,12 +1,21 @@
 import type { Socket } from 'node:net';
 import { RtmpServerSession } from '@millrace/rtmp';
-import type { MediaEvent, PublishRequestEvent, RtmpServerEvent } from '@millrace/rtmp';
+import type {
+  MediaEvent,
+  PublishRequestEvent,
+  RefusedEvent,
+  RtmpPhase,
+  RtmpServerEvent,
+} from '@millrace/rtmp';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, Logger } from '@millrace/runtime';
 import type { IngestConfig } from '../config.ts';
+import { parseEncoderMetadata } from '../domain/encoder-metadata.ts';
 import type { LossReason, Publication } from '../domain/publication.ts';
 import type { PublicationDesk } from '../domain/publication-desk.ts';
 import type { IngestMetrics } from '../metrics.ts';
+import { judgeDeadlines } from './connection-deadlines.ts';
+import { RateLimit } from './rate-limit.ts';
 
 /** What a connection is built on. */
 export interface RtmpConnectionDependencies {
@@ -23,31 +32,37 @@ const GOODBYES: Readonly<Record<LossReason, string>> = {
   'no-media': 'No media came for too long',
   'taken-over': 'Another encoder has taken this channel over',
   'key-revoked': 'The stream key was revoked',
-  'protocol-error': 'The connection broke the protocol',
-  'media-error': 'The media could not be understood',
-  'store-lost': 'The session store lost this publication',
+  'protocol-error': 'The media could not be understood',
+  limit: 'A limit of this server was reached',
   shutdown: 'This server is shutting down: reconnect',
 };
-const PING_INTERVAL_MS = 60_000;
+/** How long a connection that was said goodbye to may take to read it. */
+const LINGER_MS = 1000;
+const MAX_ENCODER_CHARACTERS = 128;
 
 /**
  * One encoder's TCP connection: bytes to the RTMP session and back, media to the publication.
  *
- * Whatever goes wrong ends this connection and nothing else. `check` is called about once a second and keeps the deadlines.
+ * Whatever goes wrong ends this connection and nothing else. `check` is called every half second and keeps the deadlines.
  */
 export class RtmpConnection {
+  readonly remoteAddress: string;
   readonly #socket: Socket;
   readonly #dependencies: RtmpConnectionDependencies;
   readonly #session: RtmpServerSession;
+  readonly #rate: RateLimit;
   readonly #openedAtMs: number;
-  readonly remoteAddress: string;
+  readonly #gone = new AbortController();
   #publication: Publication | undefined;
   #encoder = '';
   #lastInputMs: number;
   #lastPingMs: number;
-  #isClosed = false;
+  #receivedBytes = 0;
+  /** When the connection was said goodbye to. */
+  #closedAtMs: number | undefined;
 
-  constructor(socket: Socket, dependencies: RtmpConnectionDependencies) {
+  /** `refusal` is told to an encoder that is only let in to hear it. */
+  constructor(socket: Socket, dependencies: RtmpConnectionDependencies, refusal?: string) {
     this.#socket = socket;
     this.#dependencies = dependencies;
     this.remoteAddress = socket.remoteAddress ?? '';
@@ -55,54 +70,102 @@ export class RtmpConnection {
     this.#openedAtMs = nowMs;
     this.#lastInputMs = nowMs;
     this.#lastPingMs = nowMs;
-    this.#session = new RtmpServerSession(nowMs, { inputIsTransferred: true });
-    socket.on('data', (bytes) => this.#receive(bytes));
+    this.#rate = new RateLimit(dependencies.config.limits.bitsPerSecond, nowMs);
+    this.#session = new RtmpServerSession(nowMs, {
+      inputIsTransferred: true,
+      ...(refusal === undefined ? {} : { refuseConnect: () => refusal }),
+    });
+    socket.on('data', (bytes) => this.#guard(() => this.#receive(bytes)));
     socket.on('error', () => this.#end('closed'));
-    socket.on('close', () => this.#end('closed'));
+    socket.on('close', () => {
+      this.#end('closed');
+      this.#gone.abort();
+    });
+  }
+
+  get phase(): RtmpPhase {
+    return this.#session.phase;
+  }
+
+  /** Memory that unfinished messages hold. */
+  get heldBytes(): number {
+    return this.#session.heldBytes;
+  }
+
+  /** Bytes received since the last call. */
+  takeReceivedBytes(): number {
+    const bytes = this.#receivedBytes;
+    this.#receivedBytes = 0;
+    return bytes;
   }
 
   /** Keeps the deadlines. */
   check(nowMs: number): void {
-    const { limits } = this.#dependencies.config;
-    const phaseMs = nowMs - this.#session.phaseSinceMs;
-    const deadlineSeconds = {
-      handshake: limits.handshakeSeconds,
-      connecting: limits.connectSeconds,
-      connected: limits.publishSeconds,
-      authorizing: undefined,
-      publishing: undefined,
-      closed: undefined,
-    }[this.#session.phase];
-    if (deadlineSeconds !== undefined && phaseMs > deadlineSeconds * 1000) {
-      this.#refuse(`INGEST_${this.#session.phase.toUpperCase()}_TIMEOUT`);
+    if (this.#closedAtMs !== undefined) {
+      if (nowMs - this.#closedAtMs > LINGER_MS) this.#socket.destroy();
       return;
     }
-    const lastMediaMs = this.#session.lastMediaMs ?? this.#session.phaseSinceMs;
-    if (this.#publication !== undefined && nowMs - lastMediaMs > limits.mediaLostSeconds * 1000) {
-      this.#count('INGEST_MEDIA_LOST');
-      this.#publication.end('no-media');
-    } else if (nowMs - (this.#session.lastMediaMs ?? this.#openedAtMs) > limits.idleSeconds * 1000) {
-      this.#refuse('INGEST_IDLE_TIMEOUT');
-    } else if (nowMs - this.#lastInputMs > limits.connectionTimeoutSeconds * 1000) {
-      this.#refuse('INGEST_CONNECTION_TIMEOUT');
-    } else if (this.#session.phase === 'publishing' && nowMs - this.#lastPingMs > PING_INTERVAL_MS) {
-      this.#lastPingMs = nowMs;
-      this.#session.ping(nowMs);
-      this.#flush();
-    }
+    const { phase, phaseSinceMs, lastMediaMs } = this.#session;
+    const times = {
+      phase,
+      phaseSinceMs,
+      lastMediaMs,
+      openedAtMs: this.#openedAtMs,
+      lastInputMs: this.#lastInputMs,
+      lastPingMs: this.#lastPingMs,
+      hasPublication: this.#publication !== undefined,
+    };
+    const verdict = judgeDeadlines(times, this.#dependencies.config.limits, nowMs);
+    if (verdict === 'none') return;
+    this.#guard(() => {
+      if (verdict === 'media-lost') {
+        this.#count('INGEST_MEDIA_LOST');
+        this.#publication?.end('no-media');
+      } else if (verdict === 'ping') {
+        this.#lastPingMs = nowMs;
+        this.#session.ping(nowMs);
+        this.#flush();
+      } else this.refuse(verdict.refuse);
+    });
+  }
+
+  /** Closes the connection for a reason that is counted; a publication hears that a limit was reached. */
+  refuse(id: string): void {
+    this.#dependencies.logger.info({ remoteAddress: this.remoteAddress, id }, 'A connection was closed');
+    this.#count(id);
+    this.#say(GOODBYES.limit);
+    this.#end('limit');
   }
 
   /** Closes the connection; a publication is ended with the reason. */
   close(reason: LossReason): void {
+    this.#say(GOODBYES[reason]);
     this.#end(reason);
   }
 
+  /** Ends the connection without waiting for the peer. */
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  /** Nothing that goes wrong with one connection reaches another. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   #receive(bytes: Buffer): void {
-    if (this.#isClosed) return;
-    const { clock, metrics } = this.#dependencies;
-    const nowMs = clock();
+    if (this.#closedAtMs !== undefined) return;
+    const nowMs = this.#dependencies.clock();
     this.#lastInputMs = nowMs;
-    metrics.receivedBytes.inc(bytes.length);
+    this.#receivedBytes += bytes.length;
+    if (!this.#rate.take(bytes.length, nowMs)) {
+      this.refuse('INGEST_BITRATE_LIMIT');
+      return;
+    }
     this.#take(this.#session.push(bytes, nowMs));
   }
 
@@ -111,30 +174,28 @@ export class RtmpConnection {
       // Media comes thousands of times as often as anything else.
       if (event.kind === 'message') this.#pushMedia(event);
       else this.#takeCommand(event);
+      if (this.#closedAtMs !== undefined) return;
     }
     this.#flush();
   }
 
-  #pushMedia(event: MediaEvent): void {
-    if (event.type === 'data' || this.#publication === undefined) return;
-    try {
-      this.#publication.push(event.type, event.timestampMs, event.payload);
-    } catch (error) {
-      this.#failMedia(error);
-    }
+  #pushMedia({ type, timestampMs, payload }: MediaEvent): void {
+    if (type !== 'data') this.#publication?.push(type, timestampMs, payload);
   }
 
   #takeCommand(event: Exclude<RtmpServerEvent, MediaEvent>): void {
     switch (event.kind) {
       case 'connect':
-        this.#encoder = event.connect.flashVer ?? '';
+        this.#encoder = printable(event.connect.flashVer ?? '');
         break;
       case 'publish-request':
         void this.#requestPublish(event);
         break;
-      case 'metadata':
-        this.#publication?.setMetadata(event.values);
+      case 'metadata': {
+        const metadata = parseEncoderMetadata(event.values);
+        if (metadata !== undefined) this.#publication?.setMetadata(metadata);
         break;
+      }
       case 'unpublish': {
         const publication = this.#publication;
         this.#publication = undefined;
@@ -142,19 +203,25 @@ export class RtmpConnection {
         break;
       }
       case 'refused':
-        this.#count(`INGEST_RTMP_REFUSED`);
-        this.#flush();
-        this.#end('protocol-error');
+        this.#endRefused(event);
         break;
       case 'error':
         this.#dependencies.logger.info(
           { remoteAddress: this.remoteAddress, kind: event.error.kind, offset: event.error.offset },
           'A connection broke the protocol and was closed',
         );
-        this.#count(event.error.kind);
+        this.#count(`INGEST_RTMP_${event.error.kind}`);
         this.#end('protocol-error');
         break;
     }
+  }
+
+  /** The session has refused something by itself, and said so. */
+  #endRefused({ code }: RefusedEvent): void {
+    // Whoever is let in only to be refused was counted at the door.
+    if (code === 'NetStream.Play.Failed') this.#count('INGEST_PLAY_UNSUPPORTED');
+    else if (code === 'NetStream.Publish.BadName') this.#count('INGEST_STREAM_NAME_INVALID');
+    this.#end('protocol-error');
   }
 
   async #requestPublish({ target }: PublishRequestEvent): Promise<void> {
@@ -162,65 +229,51 @@ export class RtmpConnection {
     // The session keeps little while it waits; the rest waits in the encoder's own socket.
     this.#socket.pause();
     try {
-      const publication = await desk.publish({
-        app: target.app,
-        streamKey: target.streamKey,
-        remoteAddress: this.remoteAddress,
-        encoder: this.#encoder,
-        closeConnection: (reason) => this.#goodbye(reason),
-      });
-      if (this.#isClosed) {
+      const publication = await desk.publish(
+        {
+          app: target.app,
+          streamKey: target.streamKey,
+          remoteAddress: this.remoteAddress,
+          encoder: this.#encoder,
+          signal: this.#gone.signal,
+        },
+        (reason) => this.#goodbye(reason),
+      );
+      if (this.#closedAtMs !== undefined) {
         publication.end('closed');
         return;
       }
       this.#publication = publication;
-      this.#socket.resume();
-      this.#take(this.#session.acceptPublish(clock()));
+      this.#lastInputMs = clock();
+      this.#guard(() => this.#take(this.#session.acceptPublish(this.#lastInputMs)));
     } catch (error) {
-      this.#refusePublish(error);
+      this.#fail(error);
+    } finally {
+      this.#socket.resume();
     }
   }
 
-  #refusePublish(error: unknown): void {
-    const { logger, metrics } = this.#dependencies;
-    const known = error instanceof ServiceError ? error : undefined;
-    const id = known?.id ?? 'INGEST_INTERNAL';
-    if (known === undefined)
-      logger.error({ err: error, remoteAddress: this.remoteAddress }, 'A publish request failed');
-    else logger.info({ remoteAddress: this.remoteAddress, id }, 'A publish request was refused');
-    metrics.refused.inc({ reason: id });
-    if (this.#isClosed) return;
-    this.#session.refuse(known?.message ?? 'Something went wrong on the server');
-    this.#flush();
-    this.#end('closed');
-  }
-
-  /** Media that cannot be understood ends the connection with a status that says why. */
-  #failMedia(error: unknown): void {
+  /** A refusal, media that cannot be taken, or a mistake of ours: the encoder hears of it, the connection is over. */
+  #fail(error: unknown): void {
     const { logger } = this.#dependencies;
     const known = error instanceof ServiceError ? error : undefined;
-    if (known === undefined)
-      logger.error({ err: error, remoteAddress: this.remoteAddress }, 'A message could not be handled');
-    else logger.warn({ remoteAddress: this.remoteAddress, id: known.id }, known.message);
+    const { remoteAddress } = this;
+    const sessionId = this.#publication?.live.session.id;
+    if (known === undefined) logger.error({ err: error, remoteAddress, sessionId }, 'A connection failed');
+    else logger.info({ remoteAddress, sessionId, id: known.id }, known.message);
     this.#count(known?.id ?? 'INGEST_INTERNAL');
-    this.#session.refuse(known?.message ?? 'Something went wrong on the server');
-    this.#flush();
-    this.#end('media-error');
+    this.#say(known?.message ?? 'Something went wrong on the server');
+    this.#end('protocol-error');
   }
 
-  /** The publication has ended: the encoder is told why, and the connection is closed. */
+  /** The publication has ended: the encoder is told why, and the connection is closed, unless it may publish again. */
   #goodbye(reason: LossReason): void {
     this.#publication = undefined;
-    if (this.#isClosed) return;
-    if (reason !== 'closed') this.#session.refuse(GOODBYES[reason]);
-    this.#flush();
-    if (reason !== 'closed') this.#end(reason);
+    if (reason !== 'closed') this.close(reason);
   }
 
-  #refuse(id: string): void {
-    this.#dependencies.logger.info({ remoteAddress: this.remoteAddress, id }, 'A connection was closed');
-    this.#count(id);
-    this.#end('closed');
+  #say(text: string): void {
+    if (this.#closedAtMs === undefined) this.#session.refuse(text);
   }
 
   #count(reason: string): void {
@@ -231,18 +284,27 @@ export class RtmpConnection {
     const output = this.#session.takeOutput();
     if (output === undefined || this.#socket.destroyed) return;
     this.#socket.write(output);
-    if (this.#socket.writableLength > this.#dependencies.config.limits.outputBytes)
-      this.#refuse('INGEST_OUTPUT_LIMIT');
+    if (this.#closedAtMs !== undefined) return;
+    if (this.#socket.writableLength > this.#dependencies.config.limits.outputBytes) {
+      this.refuse('INGEST_OUTPUT_LIMIT');
+      this.#socket.destroy();
+    }
   }
 
   #end(reason: LossReason): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.#closedAtMs !== undefined) return;
+    this.#closedAtMs = this.#dependencies.clock();
     const publication = this.#publication;
     this.#publication = undefined;
     publication?.end(reason);
-    // What was said last is sent; a peer that does not read it cannot hold the socket.
-    this.#socket.end(() => this.#socket.destroy());
-    this.#socket.setTimeout(1000, () => this.#socket.destroy());
+    this.#flush();
+    // What was said last must arrive: closing while the encoder's media lies unread would reset the connection instead.
+    this.#socket.end();
+    this.#socket.resume();
   }
+}
+
+/** What the encoder calls itself goes into events and logs. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, '').slice(0, MAX_ENCODER_CHARACTERS);
 }

@@ -4,13 +4,23 @@ import { listen } from '@millrace/runtime';
 import { RtmpConnection } from './rtmp-connection.ts';
 import type { RtmpConnectionDependencies } from './rtmp-connection.ts';
 
-const CHECK_INTERVAL_MS = 1000;
+/** One timer for all connections; deadlines are kept to within this. */
+const CHECK_INTERVAL_MS = 500;
+/** Connections over a limit that are let in to be told so; more are closed unheard. */
+const MAX_REFUSED_CONNECTIONS = 64;
 
-/** Listens for encoders; refuses connections over the limits before a byte is read. */
+const REFUSALS = {
+  INGEST_CONNECTION_LIMIT: 'This server has as many connections as it may: try again later',
+  INGEST_ADDRESS_LIMIT: 'Too many connections from this address: close some first',
+} as const;
+
+/** Listens for encoders and keeps the limits that concern all connections. */
 export class RtmpServer {
   readonly #dependencies: RtmpConnectionDependencies;
   readonly #server: Server;
   readonly #connections = new Set<RtmpConnection>();
+  /** Over a limit: they hear why, within the deadlines of everyone else. */
+  readonly #refused = new Set<RtmpConnection>();
   readonly #perAddress = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -23,19 +33,33 @@ export class RtmpServer {
 
   async start(): Promise<AddressInfo> {
     const address = await listen(this.#server, this.#dependencies.config.rtmp, 'RTMP');
-    this.#timer = setInterval(() => {
-      const nowMs = this.#dependencies.clock();
-      for (const connection of this.#connections) connection.check(nowMs);
-    }, CHECK_INTERVAL_MS);
+    this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
     return address;
   }
 
-  /** Closes the listener and every connection. */
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
+  /** Closes the listener and every connection; what does not close by itself within the deadline is cut. */
+  async stop(deadlineMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const connection of this.#connections) connection.close('shutdown');
+    for (const connection of [...this.#connections, ...this.#refused]) connection.close('shutdown');
+    const timer = setTimeout(() => {
+      for (const connection of [...this.#connections, ...this.#refused]) connection.cut();
+    }, deadlineMs);
     await closed;
+    clearTimeout(timer);
+    clearInterval(this.#timer);
+  }
+
+  /** Brings the metrics up to date. */
+  report(): void {
+    const { metrics } = this.#dependencies;
+    const phases = { handshake: 0, connecting: 0, connected: 0, authorizing: 0, publishing: 0, closed: 0 };
+    let receivedBytes = 0;
+    for (const connection of this.#connections) {
+      phases[connection.phase] += 1;
+      receivedBytes += connection.takeReceivedBytes();
+    }
+    for (const [state, count] of Object.entries(phases)) metrics.connections.set({ state }, count);
+    metrics.receivedBytes.inc(receivedBytes);
   }
 
   #accept(socket: Socket): void {
@@ -44,22 +68,42 @@ export class RtmpServer {
     const fromAddress = this.#perAddress.get(address) ?? 0;
     const isFull = this.#connections.size >= config.limits.connections;
     if (isFull || fromAddress >= config.limits.connectionsPerAddress) {
-      const reason = isFull ? 'INGEST_CONNECTION_LIMIT' : 'INGEST_ADDRESS_LIMIT';
-      metrics.refused.inc({ reason });
-      logger.warn({ remoteAddress: address, id: reason }, 'A connection was refused');
-      socket.destroy();
+      const id = isFull ? 'INGEST_CONNECTION_LIMIT' : 'INGEST_ADDRESS_LIMIT';
+      metrics.refused.inc({ reason: id });
+      logger.debug({ remoteAddress: address, id }, REFUSALS[id]);
+      if (this.#refused.size >= MAX_REFUSED_CONNECTIONS) socket.destroy();
+      else this.#keep(this.#refused, socket, REFUSALS[id]);
       return;
     }
-    const connection = new RtmpConnection(socket, this.#dependencies);
-    this.#connections.add(connection);
     this.#perAddress.set(address, fromAddress + 1);
-    metrics.connections.set(this.#connections.size);
+    this.#keep(this.#connections, socket);
     socket.once('close', () => {
-      this.#connections.delete(connection);
       const remaining = (this.#perAddress.get(address) ?? 1) - 1;
       if (remaining === 0) this.#perAddress.delete(address);
       else this.#perAddress.set(address, remaining);
-      metrics.connections.set(this.#connections.size);
     });
+  }
+
+  #keep(connections: Set<RtmpConnection>, socket: Socket, refusal?: string): void {
+    const connection = new RtmpConnection(socket, this.#dependencies, refusal);
+    connections.add(connection);
+    socket.once('close', () => {
+      this.#dependencies.metrics.receivedBytes.inc(connection.takeReceivedBytes());
+      connections.delete(connection);
+    });
+  }
+
+  #check(): void {
+    const nowMs = this.#dependencies.clock();
+    let heldBytes = 0;
+    let largest: RtmpConnection | undefined;
+    for (const connection of this.#connections) {
+      connection.check(nowMs);
+      heldBytes += connection.heldBytes;
+      if (connection.heldBytes > (largest?.heldBytes ?? 0)) largest = connection;
+    }
+    for (const connection of this.#refused) connection.check(nowMs);
+    // Whoever holds most goes first, one at each turn.
+    if (heldBytes > this.#dependencies.config.limits.heldBytes) largest?.refuse('INGEST_HELD_BYTES_LIMIT');
   }
 }

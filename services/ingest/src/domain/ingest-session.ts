@@ -1,22 +1,26 @@
 import { session } from '@millrace/contracts';
 import type { relay } from '@millrace/contracts';
-import { marshalFragment, SessionTimeline } from '@millrace/media';
+import { SessionTimeline } from '@millrace/media';
 import type {
-  BoundaryReached,
   PeriodOpened,
   Rational,
+  SegmentStarted,
+  SessionTimelineOptions,
   TimelineEvent,
-  TimelineTrack,
-  TimelineUnit,
-  TimelineWarning,
+  TrackConfig,
+  WireUnit,
 } from '@millrace/media';
+import { ServiceError } from '@millrace/runtime';
 import type { Clock, EventEmitter, Logger } from '@millrace/runtime';
 import type { IngestMetrics } from '../metrics.ts';
-import { DEFAULT_AUDIO } from './media-input.ts';
-import { PeriodRing } from './period-ring.ts';
+import type { EncoderMetadata } from './encoder-metadata.ts';
 import type { RingBounds } from './period-ring.ts';
-import { planPresentation } from './presentation.ts';
 import type { RecordWriter } from './record-writer.ts';
+import { SessionMedia } from './session-media.ts';
+import { SessionMeter } from './session-meter.ts';
+import { SessionOpening } from './session-opening.ts';
+import { toTrack } from './session-track.ts';
+import { DEFAULT_AUDIO } from './track-config.ts';
 
 /** What a session of ingest is built on. */
 export interface IngestSessionDependencies {
@@ -28,8 +32,10 @@ export interface IngestSessionDependencies {
   readonly ring: RingBounds;
 }
 
-/** Ended periods are kept for workers that are still reading them. */
-const MAX_RINGS = 4;
+/** How long a worker that asked for a period waits for the IDR it begins with. */
+const PERIOD_WAIT_MS = 10_000;
+/** The same warning is not repeated to people sooner. */
+const WARNING_INTERVAL_MS = 60_000;
 
 /**
  * One live session as ingest has it: its timeline, the recent media of its periods, and what of it goes into the record.
@@ -39,178 +45,170 @@ const MAX_RINGS = 4;
 export class IngestSession {
   readonly id: string;
   readonly channel: session.Channel;
+  readonly media: SessionMedia;
   readonly #dependencies: IngestSessionDependencies;
   readonly #timeline: SessionTimeline;
-  readonly #rings = new Map<number, PeriodRing>();
-  readonly #waiters = new Set<() => void>();
-  /** The first period, until the presentation can be planned from it. */
-  #unplanned: { readonly opened: PeriodOpened; utcOffsetUs: number | undefined } | undefined;
-  #open: PeriodRing | undefined;
-  #newestK = 0;
-  #utcOffsetUs = 0;
-  #sequenceNumber = 0;
-  #hasEnded = false;
+  readonly #opening: SessionOpening;
+  readonly #meter: SessionMeter;
+  readonly #warnedAtMs = new Map<string, number>();
+  #newestPeriod: session.Period | undefined;
 
-  constructor(id: string, channel: session.Channel, dependencies: IngestSessionDependencies) {
-    this.id = id;
+  constructor(
+    record: session.SessionRecord,
+    channel: session.Channel,
+    dependencies: IngestSessionDependencies,
+  ) {
+    this.id = record.sessionId;
     this.channel = channel;
     this.#dependencies = dependencies;
+    const resume = resumeOf(record);
+    this.media = new SessionMedia(dependencies.ring, (resume?.nextOrdinal ?? 0) - 1);
+    this.#opening = new SessionOpening(channel, record.presentation !== undefined);
+    this.#meter = new SessionMeter(channel.name, this.id, dependencies.metrics);
     this.#timeline = new SessionTimeline({
       segmentDurationSeconds: channel.segmentFromSource ? 'source' : requireSegmentDuration(channel),
       graceSeconds: channel.graceSeconds,
       isVariableFrameRate: channel.isVariableFrameRate,
       defaultAudio: DEFAULT_AUDIO,
+      ...(resume === undefined ? {} : { resume }),
     });
   }
 
-  get timeline(): SessionTimeline {
-    return this.#timeline;
+  /** An encoder begins to publish; whoever published before it has ended. */
+  beginPublication(reason: 'reconnect' | 'takeover'): void {
+    this.#take(this.#timeline.beginPublication(this.#dependencies.clock(), reason));
   }
 
-  get hasEnded(): boolean {
-    return this.#hasEnded;
+  /** Takes what `onMetaData` says. */
+  setMetadata(metadata: EncoderMetadata): void {
+    this.#opening.metadata = metadata;
+    this.#timeline.setMetadata(metadata);
   }
 
-  /** Bytes of recent media. */
-  get ringBytes(): number {
-    let bytes = 0;
-    for (const ring of this.#rings.values()) bytes += ring.bytes;
-    return bytes;
+  configure(config: TrackConfig): void {
+    this.#take(this.#timeline.configure(config, this.#dependencies.clock()));
   }
 
-  /** The first segment that a period opened now can have. */
-  get nextK(): number {
-    return this.#newestK + 2;
+  push(unit: WireUnit): void {
+    this.#take(this.#timeline.push(unit, this.#dependencies.clock()));
   }
 
-  /** The period's media; `undefined` when it has not begun, or is forgotten. */
-  ringOf(ordinal: number): PeriodRing | undefined {
-    return this.#rings.get(ordinal);
+  /** Lets deadlines of the timeline pass while nothing comes. */
+  tick(nowMs: number): void {
+    this.#take(this.#timeline.tick(nowMs));
   }
 
-  /** The newest period's ordinal; -1 before the first. */
-  get newestOrdinal(): number {
-    return Math.max(-1, ...this.#rings.keys());
+  endPublication(): void {
+    this.#take(this.#timeline.endPublication(this.#dependencies.clock()));
   }
 
-  /** Resolves when a period begins or the session ends, or the signal is aborted. */
-  waitForPeriod(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#waiters.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#waiters.add(done);
-      signal.addEventListener('abort', done);
-      if (signal.aborted || this.#hasEnded) done();
+  /** Begins a new period at the next IDR, and says which when it has begun and is recorded. */
+  async requestPeriod(reason: string): Promise<relay.OpenPeriodResponse> {
+    const before = this.media.newestOrdinal;
+    this.#dependencies.logger.info({ sessionId: this.id, reason }, 'A worker asks for a new period');
+    this.#timeline.requestPeriod('worker-request');
+    const signal = AbortSignal.timeout(PERIOD_WAIT_MS);
+    while (this.media.newestOrdinal === before && !this.media.hasEnded && !signal.aborted) {
+      await this.media.wait(signal);
+    }
+    const period = this.#newestPeriod;
+    if (period === undefined || period.ordinal === before || this.media.hasEnded) {
+      throw new ServiceError(
+        'DEADLINE_EXCEEDED',
+        'INGEST_PERIOD_NOT_OPENED',
+        `Session ${this.id} had no IDR to begin a period with for ${PERIOD_WAIT_MS / 1000} s`,
+        { retryable: true },
+      );
+    }
+    await this.#dependencies.writer.settled(signal);
+    return { period: period.ordinal, firstK: period.firstK };
+  }
+
+  /** Counts something that the encoder's owner should hear about, and says it to them now and then. */
+  warn(id: string, message: string, count = 1): void {
+    const { clock, metrics, events, logger } = this.#dependencies;
+    metrics.warnings.inc({ id }, count);
+    const nowMs = clock();
+    if (nowMs - (this.#warnedAtMs.get(id) ?? -Infinity) < WARNING_INTERVAL_MS) return;
+    this.#warnedAtMs.set(id, nowMs);
+    logger.warn({ sessionId: this.id, id, count }, message);
+    events.emit({
+      type: 'InputWarning',
+      data: { channel: this.channel.name, sessionId: this.id, id, message },
     });
+  }
+
+  /** Brings counters and the age up to date; about once a second is enough. */
+  report(nowMs: number): void {
+    this.#meter.report(nowMs);
+  }
+
+  /** The session is over: readers are told, memory is freed. */
+  end(): void {
+    this.#meter.end();
+    this.media.end();
   }
 
   /** Carries out what the timeline has decided. */
-  take(events: readonly TimelineEvent[]): void {
+  #take(events: readonly TimelineEvent[]): void {
     for (const event of events) {
       switch (event.type) {
+        case 'unit':
+          this.media.append(event);
+          this.#meter.count(event);
+          break;
+        case 'segment-started':
+          this.#startSegment(event);
+          break;
+        case 'boundary':
+          this.#prepare(this.#opening.reachBoundary(event));
+          break;
         case 'period-opened':
           this.#openPeriod(event);
           break;
-        case 'segment-started':
-          this.#startSegment(event.k, event.utcOffsetUs);
-          break;
-        case 'unit':
-          this.#relay(event);
-          break;
-        case 'boundary':
-          this.#decideSource(event);
-          break;
         case 'period-ended':
-          this.#endPeriod(event.ordinal, event.lastK);
+          this.media.endPeriod();
+          // A session without a boundary is too short for a source rung, but it is a session.
+          this.#prepare(this.#opening.endPeriod());
+          this.#dependencies.writer.write({ endPeriod: { ordinal: event.ordinal, lastK: event.lastK } });
           break;
         case 'warning':
-          this.#warn(event);
+          this.warn(`INGEST_${event.id.replaceAll('-', '_').toUpperCase()}`, event.message, event.count);
           break;
       }
     }
   }
 
-  /** The session is over: readers are told, memory is freed. */
-  end(): void {
-    this.#hasEnded = true;
-    this.#dependencies.metrics.sessionAge.remove({ channel: this.channel.name });
-    for (const ring of this.#rings.values()) ring.end();
-    this.#rings.clear();
-    for (const waiter of this.#waiters) waiter();
-  }
-
   #openPeriod(opened: PeriodOpened): void {
     const { metrics, events, logger, writer } = this.#dependencies;
+    const { ordinal, firstK, startTicks, reason } = opened;
     const period: session.Period = {
-      ordinal: opened.ordinal,
-      firstK: opened.firstK,
-      startTicks: opened.startTicks,
+      ordinal,
+      firstK,
+      startTicks,
       tracks: opened.tracks.map(toTrack),
-      reason: opened.reason,
+      reason,
     };
-    const ring = new PeriodRing(period, this.#dependencies.ring);
-    this.#rings.set(opened.ordinal, ring);
-    this.#open = ring;
-    for (const ordinal of this.#rings.keys()) {
-      if (this.#rings.size > MAX_RINGS) this.#rings.delete(ordinal);
-    }
-    if (opened.ordinal === 0) this.#unplanned = { opened, utcOffsetUs: undefined };
-    writer.write({ openPeriod: period, currentK: opened.firstK });
-    metrics.periods.inc({ reason: opened.reason });
+    this.#newestPeriod = period;
+    this.media.openPeriod(period);
+    this.#opening.openPeriod(period, opened.segmentDuration);
+    this.#meter.openPeriod(period);
+    writer.write({ openPeriod: period, currentK: firstK });
+    metrics.periods.inc({ reason });
     events.emit({ type: 'PeriodOpened', data: { channel: this.channel.name, sessionId: this.id, period } });
-    logger.info(
-      { sessionId: this.id, period: opened.ordinal, reason: opened.reason, k: opened.firstK },
-      'Period opened',
-    );
-    for (const waiter of this.#waiters) waiter();
+    logger.info({ sessionId: this.id, period: ordinal, reason, k: firstK }, 'Period opened');
   }
 
-  #startSegment(k: number, utcOffsetUs: number): void {
-    this.#newestK = k;
-    this.#utcOffsetUs = utcOffsetUs;
-    this.#open?.append({ kind: 'wall-clock', wallClock: { k, utcOffsetUs } });
-    this.#dependencies.writer.write({ currentK: k });
-    const unplanned = this.#unplanned;
-    if (unplanned === undefined || unplanned.utcOffsetUs !== undefined) return;
-    unplanned.utcOffsetUs = utcOffsetUs;
-    // Whether the source can be listed is known at the first boundary after the first IDR.
-    if (!this.#awaitsBoundary(unplanned.opened)) this.#plan(undefined);
+  #startSegment(segment: SegmentStarted): void {
+    this.media.append(segment);
+    this.#meter.startSegment(segment);
+    this.#dependencies.writer.write({ currentK: segment.k });
+    this.#prepare(this.#opening.startSegment(segment));
   }
 
-  #awaitsBoundary(opened: PeriodOpened): boolean {
-    const hasVideo = opened.tracks.some((track) => track.config.kind === 'video');
-    return hasVideo && this.channel.ladder.some((rung) => rung.isSource);
-  }
-
-  #decideSource(boundary: BoundaryReached): void {
-    if (this.#unplanned !== undefined) this.#plan(boundary);
-  }
-
-  #plan(boundary: BoundaryReached | undefined): void {
-    const unplanned = this.#unplanned;
-    if (unplanned === undefined) return;
-    this.#unplanned = undefined;
+  #prepare(presentation: session.Presentation | undefined): void {
+    if (presentation === undefined) return;
     const { writer, events, logger } = this.#dependencies;
-    const { segmentDuration } = unplanned.opened;
-    const presentation = planPresentation({
-      channel: this.channel,
-      tracks: unplanned.opened.tracks.map(toTrack),
-      segmentDuration,
-      utcOffsetUs: unplanned.utcOffsetUs ?? 0,
-      ...(boundary === undefined
-        ? {}
-        : {
-            source: {
-              hasMetBoundary: boundary.isMet,
-              bitrateBps: Math.round(
-                (boundary.previousBytes * 8 * segmentDuration.denominator) / segmentDuration.numerator,
-              ),
-            },
-          }),
-    });
     writer.write({ presentation });
     events.emit({
       type: 'SessionPrepared',
@@ -219,92 +217,36 @@ export class IngestSession {
     const renditions = presentation.renditions.map((rendition) => rendition.id);
     logger.info({ sessionId: this.id, renditions }, 'Session prepared');
   }
-
-  #relay(unit: TimelineUnit): void {
-    const ring = this.#open;
-    if (ring === undefined) return;
-    const { dts, duration, compositionOffset, trackId, isRandomAccess, isFiller } = unit;
-    this.#sequenceNumber += 1;
-    const sample = { duration, compositionOffset, isSync: isRandomAccess, data: unit.data };
-    const data = marshalFragment(
-      { trackId, baseMediaDecodeTime: dts, samples: [sample] },
-      this.#sequenceNumber,
-    );
-    const fragment: relay.Fragment = {
-      trackId,
-      dts,
-      compositionOffset,
-      duration,
-      isRandomAccess,
-      isFiller,
-      data,
-    };
-    ring.append({ kind: 'fragment', fragment });
-    this.#count(unit);
-  }
-
-  #count(unit: TimelineUnit): void {
-    const { metrics, clock } = this.#dependencies;
-    metrics.accessUnits.inc({ kind: unit.kind, state: unit.isFiller ? 'filler' : 'received' });
-    if (!unit.isRandomAccess || unit.kind !== 'video') return;
-    const ageMs = clock() - (unit.dts / 90 + this.#utcOffsetUs / 1000);
-    metrics.sessionAge.set({ channel: this.channel.name }, ageMs / 1000);
-  }
-
-  #endPeriod(ordinal: number, lastK: number): void {
-    this.#rings.get(ordinal)?.end();
-    this.#open = undefined;
-    // A session without a boundary is too short for a source rung, but it is a session.
-    if (this.#unplanned !== undefined) this.#plan(undefined);
-    this.#dependencies.writer.write({ endPeriod: { ordinal, lastK } });
-  }
-
-  #warn(warning: TimelineWarning): void {
-    const { metrics, events, logger } = this.#dependencies;
-    metrics.warnings.inc({ id: warning.id });
-    logger.warn({ sessionId: this.id, id: warning.id, count: warning.count }, warning.message);
-    const id = `INGEST_${warning.id.replaceAll('-', '_').toUpperCase()}`;
-    events.emit({
-      type: 'InputWarning',
-      data: { channel: this.channel.name, sessionId: this.id, id, message: warning.message },
-    });
-  }
 }
 
 function requireSegmentDuration(channel: session.Channel): Rational {
   const duration = channel.segmentDurationSeconds;
-  if (duration === undefined) throw new RangeError(`channel ${channel.name} has no segment duration`);
+  if (duration === undefined) {
+    throw new ServiceError(
+      'FAILED_PRECONDITION',
+      'INGEST_CHANNEL_INVALID',
+      `Channel ${channel.name} has no segment duration: set one`,
+    );
+  }
   return duration;
 }
 
-function toTrack(track: TimelineTrack): session.Track {
-  const { config } = track;
-  const common = { trackId: track.trackId, timescale: track.timescale, codec: config.codec };
-  const decoderConfig = Buffer.from(config.decoderConfig);
-  if (config.kind === 'audio') {
-    return {
-      ...common,
-      decoderConfig,
-      kind: session.TrackKind.AUDIO,
-      width: 0,
-      height: 0,
-      frameRate: undefined,
-      sampleRate: config.sampleRate,
-      channelCount: config.channelCount,
-      sampleAspectRatio: undefined,
-      isInterlaced: false,
-    };
-  }
+/** Where the timeline of a session goes on that another process began. */
+function resumeOf({
+  periods,
+  currentK,
+  presentation,
+}: session.SessionRecord): SessionTimelineOptions['resume'] {
+  const newest = periods.at(-1);
+  const segmentDuration = presentation?.segmentDurationSeconds;
+  if (newest === undefined || presentation === undefined || segmentDuration === undefined) return undefined;
+  const has = (kind: session.TrackKind): boolean =>
+    presentation.renditions.some((rendition) => rendition.kind === kind);
   return {
-    ...common,
-    decoderConfig,
-    kind: session.TrackKind.VIDEO,
-    width: config.width,
-    height: config.height,
-    frameRate: track.frameRate,
-    sampleRate: 0,
-    channelCount: 0,
-    sampleAspectRatio: config.sampleAspectRatio,
-    isInterlaced: config.isInterlaced,
+    lastK: Math.max(currentK, newest.lastK ?? newest.firstK),
+    nextOrdinal: newest.ordinal + 1,
+    hasVideo: has(session.TrackKind.VIDEO),
+    hasAudio: has(session.TrackKind.AUDIO),
+    segmentDuration,
   };
 }

@@ -1,69 +1,67 @@
 import {
-  aacCodecString,
-  avcCodecString,
   inBandConfiguration,
   inspectAccessUnit,
-  marshalAudioSpecificConfig,
-  marshalAvcDecoderConfiguration,
+  joinLengthPrefixed,
+  NAL_TYPE,
+  nalType,
   ParseError,
-  parseAudioSpecificConfig,
   parseAudioTag,
   parseAvcDecoderConfiguration,
-  parseSequenceParameterSet,
   parseVideoTag,
-  silentAacFrame,
-  stripDelimitersAndFiller,
+  splitLengthPrefixed,
 } from '@millrace/media';
 import type {
-  AudioConfig,
+  AccessUnitContent,
   AvcDecoderConfiguration,
+  NalLengthSize,
   TrackConfig,
-  VideoConfig,
+  VideoFrameTag,
   WireUnit,
 } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
-
-/** Audio that was announced but has not come is silence in this configuration. */
-export const DEFAULT_AUDIO: AudioConfig = audioConfigOf(
-  marshalAudioSpecificConfig({
-    objectType: 2,
-    sampleRate: 48_000,
-    channelConfiguration: 2,
-    channelCount: 2,
-    samplesPerFrame: 1024,
-  }),
-);
+import { audioConfigOf, videoConfigOf } from './track-config.ts';
 
 /** What an RTMP message comes to: a configuration, an access unit, or both (parameter sets inside an IDR). */
 export interface MediaInputResult {
   readonly config?: TrackConfig;
   readonly unit?: WireUnit;
+  /** What was wrong with an access unit that was left out. */
+  readonly malformed?: string;
 }
 
 const NOTHING: MediaInputResult = {};
+const NO_DATA = new Uint8Array();
+/** So many malformed access units in a row are no accident. */
+const MAX_MALFORMED = 50;
 
 /**
  * Turns the FLV bodies of one publication into configurations and access units.
  *
- * In-band parameter sets count as a configuration. Throws `ServiceError`: `INGEST_CODEC_UNSUPPORTED` names the codec and what
- * to set, `INGEST_MEDIA_MALFORMED` says what does not fit.
+ * In-band parameter sets count as a configuration. Access units come out with lengths of four bytes, without delimiters,
+ * filler and parameter sets, which are in the configuration. A malformed one is left out. Throws `ServiceError`:
+ * `INGEST_CODEC_UNSUPPORTED` and its like name what is not taken and what to set, `INGEST_CONFIGURATION_MALFORMED` and
+ * `INGEST_MEDIA_MALFORMED` say what does not fit.
  */
 export class MediaInput {
   #avc: AvcDecoderConfiguration | undefined;
+  #malformedInRow = 0;
 
   /** Takes a video or audio message. */
   push(kind: 'video' | 'audio', timestampMs: number, body: Uint8Array): MediaInputResult {
     try {
-      return kind === 'video' ? this.#pushVideo(timestampMs, body) : this.#pushAudio(timestampMs, body);
+      const result =
+        kind === 'video' ? this.#pushVideo(timestampMs, body) : this.#pushAudio(timestampMs, body);
+      this.#malformedInRow = 0;
+      return result;
     } catch (error) {
       if (!(error instanceof ParseError)) throw error;
+      this.#malformedInRow += 1;
+      if (this.#malformedInRow <= MAX_MALFORMED) return { malformed: `${kind}: ${error.message}` };
       throw new ServiceError(
         'INVALID_ARGUMENT',
         'INGEST_MEDIA_MALFORMED',
-        `Malformed ${kind}: ${error.message}`,
-        {
-          cause: error,
-        },
+        `More than ${MAX_MALFORMED} messages in a row were malformed, the last ${kind}: ${error.message}`,
+        { cause: error },
       );
     }
   }
@@ -72,25 +70,14 @@ export class MediaInput {
     const tag = parseVideoTag(body);
     switch (tag.kind) {
       case 'configuration':
-        this.#avc = parseAvcDecoderConfiguration(tag.config);
-        return { config: videoConfigOf(this.#avc) };
-      case 'frame': {
-        const current = this.#avc;
-        // Frames before the first sequence header cannot be decoded by anyone.
-        if (current === undefined) return NOTHING;
-        const content = inspectAccessUnit(tag.data, current.lengthSize);
-        const next = inBandConfiguration(current, content);
-        if (next !== undefined) this.#avc = next;
-        const config = next === undefined ? {} : { config: videoConfigOf(next) };
-        if (!content.hasSlice) return config;
-        const isCanonical = current.lengthSize === 4 && !content.hasDelimiterOrFiller;
-        const data = isCanonical ? tag.data : stripDelimitersAndFiller(tag.data, current.lengthSize);
-        const { compositionOffsetMs } = tag;
-        return {
-          ...config,
-          unit: { kind: 'video', timestampMs, compositionOffsetMs, isRandomAccess: content.isIdr, data },
-        };
-      }
+        return configured('video', () => {
+          const avc = parseAvcDecoderConfiguration(Uint8Array.from(tag.config));
+          const config = videoConfigOf(avc);
+          this.#avc = avc;
+          return config;
+        });
+      case 'frame':
+        return this.#pushPicture(timestampMs, tag);
       case 'unsupported':
         throw unsupported('video', tag.codec, 'H.264');
       case 'empty':
@@ -100,23 +87,79 @@ export class MediaInput {
     }
   }
 
+  #pushPicture(timestampMs: number, { data, compositionOffsetMs }: VideoFrameTag): MediaInputResult {
+    const current = this.#avc;
+    // Pictures before the first sequence header cannot be decoded by anyone.
+    if (current === undefined) return NOTHING;
+    const content = inspectAccessUnit(data, current.lengthSize);
+    const next = inBandConfiguration(current, content);
+    // A new resolution without a sequence header (FFmpeg -c copy): it is in the IDR.
+    const config = next === undefined ? undefined : videoConfigOf(next);
+    if (next !== undefined) this.#avc = next;
+    if (!content.hasSlice) return config === undefined ? NOTHING : { config };
+    const unit: WireUnit = {
+      kind: 'video',
+      timestampMs,
+      compositionOffsetMs,
+      isRandomAccess: content.isIdr,
+      data: canonical(data, content, current.lengthSize),
+    };
+    return config === undefined ? { unit } : { config, unit };
+  }
+
   #pushAudio(timestampMs: number, body: Uint8Array): MediaInputResult {
     const tag = parseAudioTag(body);
     switch (tag.kind) {
       case 'configuration':
-        return { config: audioConfigOf(tag.config) };
+        return configured('audio', () => audioConfigOf(tag.config));
       case 'frame':
-        return {
-          unit: { kind: 'audio', timestampMs, compositionOffsetMs: 0, isRandomAccess: true, data: tag.data },
-        };
+        return audioUnit(timestampMs, tag.data);
+      // Some encoders send it for silence; the timeline knows the frame for it.
+      case 'empty':
+        return audioUnit(timestampMs, NO_DATA);
       case 'unsupported':
         throw unsupported('audio', tag.codec, 'AAC');
-      case 'empty':
       case 'end':
       case 'ignored':
         return NOTHING;
     }
   }
+}
+
+/** The access unit as CMAF has it; the encoder's own bytes where they are that already. */
+function canonical(data: Uint8Array, content: AccessUnitContent, lengthSize: NalLengthSize): Uint8Array {
+  const hasSets = content.isIdr && (content.sps.length > 0 || content.pps.length > 0);
+  if (lengthSize === 4 && !content.hasDelimiterOrFiller && !hasSets) return data;
+  const isKept = (type: number): boolean => {
+    if (type === NAL_TYPE.accessUnitDelimiter || type === NAL_TYPE.filler) return false;
+    // Sets outside of an IDR are not in the configuration.
+    return !hasSets || (type !== NAL_TYPE.sps && type !== NAL_TYPE.pps);
+  };
+  return joinLengthPrefixed(
+    splitLengthPrefixed(data, lengthSize).filter((nal) => isKept(nalType(nal))),
+    4,
+  );
+}
+
+/** A configuration that cannot be read ends the publication: nothing that follows could be decoded. */
+function configured(kind: 'video' | 'audio', parse: () => TrackConfig): MediaInputResult {
+  try {
+    return { config: parse() };
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    // OBS up to 29.0 sends HEVC under the number of H.264.
+    const wanted = kind === 'video' ? 'H.264' : 'AAC';
+    throw new ServiceError(
+      'INVALID_ARGUMENT',
+      'INGEST_CONFIGURATION_MALFORMED',
+      `The ${kind} configuration is not one of ${wanted} (${error.message}): set the encoder to ${wanted}`,
+      { cause: error },
+    );
+  }
+}
+
+function audioUnit(timestampMs: number, data: Uint8Array): MediaInputResult {
+  return { unit: { kind: 'audio', timestampMs, compositionOffsetMs: 0, isRandomAccess: true, data } };
 }
 
 function unsupported(kind: string, codec: string, wanted: string): ServiceError {
@@ -125,42 +168,4 @@ function unsupported(kind: string, codec: string, wanted: string): ServiceError 
     'INGEST_CODEC_UNSUPPORTED',
     `The ${kind} codec is ${codec}, which is not taken: set the encoder to ${wanted}`,
   );
-}
-
-function videoConfigOf(avc: AvcDecoderConfiguration): VideoConfig {
-  const [first] = avc.sequenceParameterSets;
-  if (first === undefined) throw new ParseError('invalid', 0, 'no sequence parameter set');
-  const sps = parseSequenceParameterSet(first);
-  return {
-    kind: 'video',
-    codec: avcCodecString(sps),
-    // Samples are relayed with lengths of 4 bytes, whatever the encoder uses.
-    decoderConfig: marshalAvcDecoderConfiguration({ ...avc, lengthSize: 4 }),
-    width: sps.width,
-    height: sps.height,
-    frameRate: sps.frameRate,
-    sampleAspectRatio: sps.sampleAspectRatio,
-    isInterlaced: sps.isInterlaced,
-  };
-}
-
-function audioConfigOf(bytes: Uint8Array): AudioConfig {
-  const config = parseAudioSpecificConfig(bytes);
-  const silentFrame = silentAacFrame(config.channelCount);
-  if (silentFrame === undefined) {
-    throw new ServiceError(
-      'INVALID_ARGUMENT',
-      'INGEST_CHANNELS_UNSUPPORTED',
-      `The audio has ${config.channelCount} channels, which is not taken: set the encoder to mono or stereo`,
-    );
-  }
-  return {
-    kind: 'audio',
-    codec: aacCodecString(config),
-    decoderConfig: bytes,
-    sampleRate: config.sampleRate,
-    channelCount: config.channelCount,
-    samplesPerFrame: config.samplesPerFrame,
-    silentFrame,
-  };
 }

@@ -1,19 +1,25 @@
 import type { Logger, SessionChange, SessionStore } from '@millrace/runtime';
 
+const RETRY_INTERVAL_MS = 250;
+/** Changes that may wait for a store that does not answer; a session that opens periods faster loses the oldest of them. */
+const MAX_WAITING = 256;
+
 /**
  * Writes a session's changes to its record, in order and one at a time.
  *
  * Live media never waits for the store: what cannot be written is kept and tried again. Newer values of K replace older ones,
- * so that what waits stays small. `onLost` is called when a newer publication holds the channel.
+ * so that what waits stays small. When the token no longer holds the channel, `onLost` is called and what waits is written in
+ * the name of the session's next publication.
  */
 export class RecordWriter {
   readonly #store: Pick<SessionStore, 'update'>;
   readonly #logger: Logger;
   readonly #channel: string;
   readonly #onLost: (token: number) => void;
-  #token = 0;
+  #token: number | undefined;
   #waiting: SessionChange[] = [];
-  #isWriting = false;
+  #writing: Promise<void> | undefined;
+  #hasEnded = false;
 
   constructor(options: {
     readonly store: Pick<SessionStore, 'update'>;
@@ -30,6 +36,7 @@ export class RecordWriter {
   /** The publication in whose name is written from now on. */
   set token(token: number) {
     this.#token = token;
+    this.#start();
   }
 
   write(change: SessionChange): void {
@@ -38,32 +45,57 @@ export class RecordWriter {
       change.openPeriod === undefined && change.endPeriod === undefined && change.presentation === undefined;
     if (last !== undefined && isOnlyK) this.#waiting[this.#waiting.length - 1] = { ...last, ...change };
     else this.#waiting.push(change);
-    if (!this.#isWriting) void this.#drain();
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+    this.#start();
   }
 
-  /** Resolves when everything was written or refused. */
-  async settled(): Promise<void> {
-    while (this.#isWriting) await new Promise((resolve) => setImmediate(resolve));
+  /** Resolves when everything was written, or cannot be in the name of the current token, or the signal is aborted. */
+  async settled(signal: AbortSignal): Promise<void> {
+    if (this.#writing === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+    await Promise.race([this.#writing, promise]);
+  }
+
+  /** The session is over: nothing more is written. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#waiting = [];
+  }
+
+  #start(): void {
+    if (this.#writing !== undefined || this.#token === undefined || this.#hasEnded) return;
+    this.#writing = this.#drain().finally(() => {
+      this.#writing = undefined;
+      // What came for another token while the last answer was under way.
+      if (this.#waiting.length > 0) this.#start();
+    });
   }
 
   async #drain(): Promise<void> {
-    this.#isWriting = true;
     for (;;) {
-      const [change] = this.#waiting;
-      if (change === undefined) break;
+      const token = this.#token;
+      const change = this.#waiting[0];
+      if (change === undefined || token === undefined) return;
       this.#waiting.shift();
       try {
-        const token = this.#token;
-        if (!(await this.#store.update(this.#channel, token, change))) this.#onLost(token);
+        if (await this.#store.update(this.#channel, token, change)) continue;
+        this.#putBack(change);
+        if (this.#token === token) this.#token = undefined;
+        this.#onLost(token);
       } catch (error) {
         this.#logger.warn(
           { err: error, channel: this.#channel },
-          'The session record cannot be written; trying again',
+          'The session record cannot be written; media goes on, trying again',
         );
-        this.#waiting.unshift(change);
-        await new Promise((resolve) => setTimeout(resolve, 250));
+        this.#putBack(change);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
       }
     }
-    this.#isWriting = false;
+  }
+
+  #putBack(change: SessionChange): void {
+    if (!this.#hasEnded) this.#waiting.unshift(change);
   }
 }

@@ -1,9 +1,15 @@
 import { relay } from '@millrace/contracts';
+import { marshalFragment } from '@millrace/media';
+import type { SegmentStarted, TimelineUnit } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
 import type { MediaRelay } from '@millrace/runtime';
 import type { Counter } from 'prom-client';
 import type { IngestSession } from './ingest-session.ts';
 import type { PeriodRing, RingCursor, RingEntry } from './period-ring.ts';
+import type { SessionMedia } from './session-media.ts';
+
+/** A message stays below gRPC's usual limit of 4 MiB, but for a larger access unit. */
+const BATCH_BYTES = 1024 * 1024;
 
 /** Serves the sessions of this ingest to workers, from their rings. */
 export class Relay implements MediaRelay {
@@ -22,90 +28,102 @@ export class Relay implements MediaRelay {
     request: relay.SubscribeRequest,
     signal: AbortSignal,
   ): AsyncIterable<relay.SubscribeResponse> {
-    const session = this.#sessionOf(request.sessionId);
+    const media = this.#sessionOf(request.sessionId)?.media;
     // Ingest has forgotten it, or never had it: either way nothing more comes from here.
-    if (session === undefined) {
-      yield end(relay.EndReason.SESSION_ENDED);
+    if (media === undefined) {
+      yield endOf(relay.EndReason.SESSION_ENDED);
       return;
     }
-    while (session.ringOf(request.period) === undefined) {
+    while (media.newestOrdinal < request.period && !media.hasEnded) {
       if (signal.aborted) return;
-      if (session.hasEnded) {
-        yield end(relay.EndReason.SESSION_ENDED);
-        return;
-      }
-      if (session.newestOrdinal > request.period) {
-        yield this.#lag();
-        return;
-      }
-      await session.waitForPeriod(signal);
+      await media.wait(signal);
     }
-    const ring = session.ringOf(request.period);
+    if (media.hasEnded) {
+      yield endOf(relay.EndReason.SESSION_ENDED);
+      return;
+    }
+    const ring = media.ringOf(request.period);
     const cursor = ring?.seek(request.fromTicks);
     if (ring === undefined || cursor === undefined) {
       yield this.#lag();
       return;
     }
     yield { payload: { $case: 'period', value: ring.period } };
-    for (const value of ring.wallClocksBefore(cursor)) yield { payload: { $case: 'wallClock', value } };
-    yield* this.#follow(ring, cursor, signal);
+    for (const clock of ring.wallClocksBefore(cursor)) yield wallClockOf(clock);
+    yield* this.#follow(media, ring, cursor, signal);
   }
 
   async openPeriod(request: relay.OpenPeriodRequest): Promise<relay.OpenPeriodResponse> {
     const session = this.#sessionOf(request.sessionId);
-    if (session === undefined || session.hasEnded) {
+    if (session === undefined) {
       throw new ServiceError(
         'NOT_FOUND',
         'INGEST_SESSION_UNKNOWN',
         `Session ${request.sessionId} is not here`,
       );
     }
-    session.timeline.requestPeriod('worker-request');
-    return { period: session.newestOrdinal + 1, firstK: session.nextK };
+    return session.requestPeriod(request.reason);
   }
 
   async *#follow(
+    media: SessionMedia,
     ring: PeriodRing,
     cursor: RingCursor,
     signal: AbortSignal,
   ): AsyncIterable<relay.SubscribeResponse> {
+    let sequenceNumber = cursor.next;
     while (!signal.aborted) {
       const isLast = ring.hasEnded;
-      const ready = ring.read(cursor);
+      const ready = ring.read(cursor, BATCH_BYTES);
       if (ready === undefined) {
         yield this.#lag();
         return;
       }
-      yield* batches(ready);
+      for (const [units, clock] of bySegment(ready)) {
+        if (clock !== undefined) yield wallClockOf(clock);
+        const fragments = units.map((unit) => fragmentOf(unit, (sequenceNumber += 1)));
+        if (fragments.length > 0) yield { payload: { $case: 'fragments', value: { fragments } } };
+      }
+      if (ready.length > 0) continue;
       if (isLast) {
-        yield end(relay.EndReason.PERIOD_ENDED);
+        yield endOf(media.hasEnded ? relay.EndReason.SESSION_ENDED : relay.EndReason.PERIOD_ENDED);
         return;
       }
-      if (ready.length === 0) await ring.wait(signal);
+      await ring.wait(signal);
     }
   }
 
   #lag(): relay.SubscribeResponse {
     this.#lagged.inc();
-    return end(relay.EndReason.LAGGED);
+    return endOf(relay.EndReason.LAGGED);
   }
 }
 
-/** All access units between two wall clocks in one message. */
-function* batches(entries: readonly RingEntry[]): Iterable<relay.SubscribeResponse> {
-  let fragments: relay.Fragment[] = [];
+/** Access units with the wall clock that came in front of them, if one did. */
+function bySegment(
+  entries: readonly RingEntry[],
+): readonly (readonly [units: TimelineUnit[], clock: SegmentStarted | undefined])[] {
+  let current: [TimelineUnit[], SegmentStarted | undefined] = [[], undefined];
+  const groups = [current];
   for (const entry of entries) {
-    if (entry.kind === 'fragment') {
-      fragments.push(entry.fragment);
-      continue;
-    }
-    if (fragments.length > 0) yield { payload: { $case: 'fragments', value: { fragments } } };
-    fragments = [];
-    yield { payload: { $case: 'wallClock', value: entry.wallClock } };
+    if (entry.type === 'unit') current[0].push(entry);
+    else groups.push((current = [[], entry]));
   }
-  if (fragments.length > 0) yield { payload: { $case: 'fragments', value: { fragments } } };
+  return groups;
 }
 
-function end(reason: relay.EndReason): relay.SubscribeResponse {
+/** The boxes are made for who reads them: most access units are read once, and live beside the ring for a moment only. */
+function fragmentOf(unit: TimelineUnit, sequenceNumber: number): relay.Fragment {
+  const { trackId, dts, compositionOffset, duration, isRandomAccess, isFiller } = unit;
+  const sample = { duration, compositionOffset, isSync: isRandomAccess, data: unit.data };
+  const data = marshalFragment({ trackId, baseMediaDecodeTime: dts, samples: [sample] }, sequenceNumber);
+  return { trackId, dts, compositionOffset, duration, isRandomAccess, isFiller, data };
+}
+
+function wallClockOf({ k, utcOffsetUs }: SegmentStarted): relay.SubscribeResponse {
+  return { payload: { $case: 'wallClock', value: { k, utcOffsetUs } } };
+}
+
+function endOf(reason: relay.EndReason): relay.SubscribeResponse {
   return { payload: { $case: 'end', value: { reason } } };
 }

@@ -10,12 +10,15 @@ export interface LiveSession {
   readonly writer: RecordWriter;
 }
 
+const RETRY_INTERVAL_MS = 250;
+
 /** The sessions whose media this ingest holds; each lives until its record says `ended`. */
 export class SessionDirectory {
   readonly #store: SessionStore;
   readonly #dependencies: Omit<IngestSessionDependencies, 'writer'>;
   readonly #sessions = new Map<string, LiveSession>();
   readonly #stopping = new AbortController();
+  #ringBytes = 0;
 
   constructor(options: {
     readonly store: SessionStore;
@@ -39,12 +42,21 @@ export class SessionDirectory {
     return this.#sessions.get(sessionId)?.session;
   }
 
-  /** All sessions that are live here. */
-  all(): Iterable<LiveSession> {
-    return this.#sessions.values();
+  /** Recent media of all sessions, as of the last report. */
+  get ringBytes(): number {
+    return this.#ringBytes;
   }
 
-  /** The session of a record, made if this ingest does not have it yet. */
+  /** Brings the metrics of all sessions up to date. */
+  report(nowMs: number): void {
+    this.#ringBytes = 0;
+    for (const { session: live } of this.#sessions.values()) {
+      live.report(nowMs);
+      this.#ringBytes += live.media.bytes;
+    }
+  }
+
+  /** The session of a record, made if this ingest does not have it yet; `onLost` is told when a token counts no more. */
   open(
     record: session.SessionRecord,
     channel: session.Channel,
@@ -54,25 +66,23 @@ export class SessionDirectory {
     if (known !== undefined) return known;
     const { logger } = this.#dependencies;
     const writer = new RecordWriter({ store: this.#store, logger, channel: channel.name, onLost });
-    const live = {
-      session: new IngestSession(record.sessionId, channel, { ...this.#dependencies, writer }),
-      writer,
-    };
+    const live = { session: new IngestSession(record, channel, { ...this.#dependencies, writer }), writer };
     this.#sessions.set(record.sessionId, live);
     return live;
   }
 
   async #followRecords(): Promise<void> {
     const { logger } = this.#dependencies;
-    while (!this.#stopping.signal.aborted) {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
       try {
-        for await (const record of this.#store.watch(this.#stopping.signal)) {
+        for await (const record of this.#store.watch(signal)) {
           if (record.state === session.SessionState.ENDED) this.#end(record.sessionId);
         }
       } catch (error) {
         logger.warn({ err: error }, 'The session records cannot be followed; trying again');
-        await new Promise((resolve) => setTimeout(resolve, 250));
       }
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
     }
   }
 
@@ -80,6 +90,7 @@ export class SessionDirectory {
     const live = this.#sessions.get(sessionId);
     if (live === undefined) return;
     this.#sessions.delete(sessionId);
+    live.writer.end();
     live.session.end();
     this.#dependencies.logger.info({ sessionId }, 'Session ended');
   }

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { control } from '@millrace/contracts';
+import type { session } from '@millrace/contracts';
+import { ServiceError } from '@millrace/runtime';
+import type { Clock, Control, Logger, PublishClaim, PublishOutcome, SessionStore } from '@millrace/runtime';
+import {
+  abandoned,
+  channelDisabled,
+  claimRefused,
+  controlUnavailable,
+  keyRejected,
+  storeUnavailable,
+  unknownApp,
+} from './refusals.ts';
+
+/** An encoder that wants to publish. */
+export interface PublishRequest {
+  readonly app: string;
+  /** A secret; only its hash leaves the process. */
+  readonly streamKey: string;
+  readonly remoteAddress: string;
+  /** What the encoder calls itself. */
+  readonly encoder: string;
+  /** Aborted when the encoder has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** An encoder that may publish. */
+export interface Admission {
+  readonly channel: session.Channel;
+  readonly streamKeyId: string;
+  readonly claim: PublishClaim;
+  readonly outcome: Extract<PublishOutcome, { kind: 'accepted' }>;
+}
+
+/** What admission is built on. */
+export interface AdmissionDependencies {
+  readonly control: Pick<Control, 'authorizePublish'>;
+  readonly store: Pick<SessionStore, 'claimPublication' | 'releasePublication'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly instance: string;
+  readonly apps: readonly string[];
+  /** How long a publication is held while the store does not answer. */
+  readonly storeHoldMs: number;
+}
+
+const CONTROL_DEADLINE_MS = 5000;
+const RETRY_INTERVAL_MS = 250;
+
+/** Decides who may publish: by the key, then by a claim on the channel. */
+export class PublishAdmission {
+  readonly #dependencies: AdmissionDependencies;
+  /** Requests under way, so that a key that is revoked meanwhile opens nothing. */
+  readonly #pending = new Set<{ readonly streamKeyId: string; isRevoked: boolean }>();
+
+  constructor(dependencies: AdmissionDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Admits an encoder. Throws `ServiceError` with the text that it shows to people. */
+  async admit(request: PublishRequest): Promise<Admission> {
+    const grant = await this.#authorize(request);
+    const { channel, streamKeyId } = grant;
+    if (channel === undefined) {
+      throw new ServiceError('INTERNAL', 'INGEST_GRANT_INCOMPLETE', 'The grant names no channel');
+    }
+    const pending = { streamKeyId, isRevoked: false };
+    this.#pending.add(pending);
+    try {
+      const claim: PublishClaim = {
+        channel: channel.name,
+        takeoverPolicy: channel.takeoverPolicy,
+        graceSeconds: channel.graceSeconds,
+        ingestId: this.#dependencies.instance,
+        role: grant.role,
+        encoderId: `${request.remoteAddress} ${request.encoder}`,
+      };
+      const outcome = await this.#claim(claim, request.signal);
+      if (pending.isRevoked || request.signal.aborted) {
+        this.#release(claim.channel, outcome.token);
+        throw pending.isRevoked ? keyRejected() : abandoned();
+      }
+      return { channel, streamKeyId, claim, outcome };
+    } finally {
+      this.#pending.delete(pending);
+    }
+  }
+
+  /** A key has been revoked: what is under way by it is refused. */
+  revoke(streamKeyId: string): void {
+    for (const pending of this.#pending) if (pending.streamKeyId === streamKeyId) pending.isRevoked = true;
+  }
+
+  async #authorize(request: PublishRequest): Promise<control.PublishGrant> {
+    const { apps, control: authority, logger } = this.#dependencies;
+    if (!apps.includes(request.app)) throw unknownApp(apps);
+    if (request.streamKey === '') throw keyRejected();
+    const answer = await withDeadline(
+      authority.authorizePublish({
+        app: request.app,
+        streamKeySha256: createHash('sha256').update(request.streamKey, 'utf8').digest(),
+        remoteAddress: request.remoteAddress,
+      }),
+      CONTROL_DEADLINE_MS,
+    ).catch((error: unknown) => {
+      logger.error({ err: error }, 'Stream keys cannot be checked; publications are refused until they can');
+      throw controlUnavailable(error);
+    });
+    const { result } = answer;
+    if (result?.$case === 'grant') return result.value;
+    switch (result?.value) {
+      case control.PublishRefusal.APP:
+        throw unknownApp(apps);
+      case control.PublishRefusal.DISABLED:
+        throw channelDisabled();
+      case control.PublishRefusal.KEY:
+      case control.PublishRefusal.UNSPECIFIED:
+      case undefined:
+        throw keyRejected();
+    }
+  }
+
+  /** Claims the channel; a store that fails or does not answer is given some time. */
+  async #claim(claim: PublishClaim, signal: AbortSignal): Promise<Admission['outcome']> {
+    const { store, clock, storeHoldMs, logger } = this.#dependencies;
+    const deadlineMs = clock() + storeHoldMs;
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = store.claimPublication(claim);
+      try {
+        const outcome = await withDeadline(answer, deadlineMs - clock());
+        if (outcome.kind === 'refused') throw claimRefused(outcome.refusal);
+        return outcome;
+      } catch (error) {
+        if (error instanceof ServiceError && !error.retryable) throw error;
+        void this.#forget(claim.channel, answer);
+        if (signal.aborted) throw abandoned();
+        if (clock() + RETRY_INTERVAL_MS >= deadlineMs) throw storeUnavailable(error);
+        if (attempt === 1) {
+          logger.warn(
+            { err: error, channel: claim.channel },
+            'The session store fails; holding a publication',
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
+      }
+    }
+  }
+
+  /** A claim that is granted after nobody waits for it any more is given back. */
+  async #forget(channel: string, answer: Promise<PublishOutcome>): Promise<void> {
+    const outcome = await answer.catch(() => undefined);
+    if (outcome?.kind === 'accepted') this.#release(channel, outcome.token);
+  }
+
+  #release(channel: string, token: number): void {
+    this.#dependencies.store.releasePublication(channel, token).catch((error: unknown) => {
+      this.#dependencies.logger.warn({ err: error, channel }, 'A claim could not be given back; it expires');
+    });
+  }
+}
+
+async function withDeadline<T>(answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new ServiceError('DEADLINE_EXCEEDED', 'INGEST_NO_ANSWER', `No answer in ${ms} ms`, {
+            retryable: true,
+          }),
+        ),
+      ms,
+    );
+  });
+  try {
+    return await Promise.race([answer, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
