@@ -6,7 +6,7 @@ import type { Run } from './spool.ts';
 
 /** Clocks of an origin and of a player agree to this. */
 const MAX_CLOCK_SKEW_MS = 1000;
-/** A segment may be listed this much before its end by the clock: the margin of rounding. */
+/** What ends within this may still be on its way. */
 const AVAILABILITY_TOLERANCE_MS = 250;
 
 /** Follows one MPD, reload by reload, and everything that it lists. */
@@ -133,10 +133,10 @@ export class MpdFollower {
         (segment.t + segment.d - representation.presentationTimeOffset) / representation.timescale;
       const earlyMs = (mpd.availabilityStartMs ?? 0) + endSeconds * 1000 - timing.now();
       report.expect(
-        mpd.type !== 'dynamic' || earlyMs <= AVAILABILITY_TOLERANCE_MS,
+        mpd.type !== 'dynamic' || earlyMs <= (mpd.maxSegmentSeconds ?? 0) * 1000,
         'T-5',
         where,
-        `it is listed ${earlyMs.toFixed(0)} ms before its end`,
+        `it is listed ${earlyMs.toFixed(0)} ms before the clock lets players ask for it`,
       );
       const loaded = await this.#load(representation, segment, key, where);
       if (loaded === undefined) continue;

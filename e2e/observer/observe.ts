@@ -288,6 +288,7 @@ function renditionVerdict(follower: RenditionFollower, decoded: readonly Decoded
     tickErrors: follower.tickErrorCount,
     mediaSeconds: follower.mediaSeconds,
     frames: follower.samples > 0 ? follower.samples : own.reduce((total, { packets }) => total + packets, 0),
+    framesPerSegment: follower.samplesPerSegment,
     decodedFrames: own.reduce((total, { frames }) => total + frames, 0),
     firstMsn: numbers[0],
     lastMsn: numbers.at(-1),

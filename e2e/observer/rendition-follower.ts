@@ -39,8 +39,8 @@ export interface FollowerContext {
 const MAX_KEPT = 300;
 /** EXTINF against the media: six decimals, and half a tick of rounding. */
 const MAX_EXTINF_ERROR_SECONDS = 0.001;
-/** H-10: how far the wall clock may move against media time from one segment to the next. */
-const MAX_PDT_DRIFT_MS = 150;
+/** H-10: how far the estimate of the encoder's clock may correct itself from one segment to the next. */
+const MAX_PDT_DRIFT_MS = 500;
 /** Besides a look, what H-3 grants a busy machine. */
 const BUSY_MACHINE_MS = 750;
 const NEW_SEGMENT_TARGET_DURATIONS = 1.5;
@@ -62,6 +62,10 @@ export class RenditionFollower {
   mediaSeconds = 0;
   mediaBytes = 0;
   samples = 0;
+  /** Samples of each fMP4 segment that was kept, oldest first. */
+  get samplesPerSegment(): readonly number[] {
+    return [...this.segments.values()].flatMap(({ facts }) => (facts === undefined ? [] : [facts.samples]));
+  }
   readonly #context: FollowerContext;
   readonly #lifetimes = new Map<string, number>();
   #lastMsn: number | undefined;

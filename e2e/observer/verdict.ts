@@ -18,6 +18,8 @@ export interface RenditionVerdict {
   readonly mediaSeconds: number;
   /** Samples by the fragments; for MPEG-TS the packets of the main track. */
   readonly frames: number;
+  /** Samples of each fMP4 segment, oldest first; the recent ones. */
+  readonly framesPerSegment: readonly number[];
   /** Pictures that the decoder gave; 0 for audio. */
   readonly decodedFrames: number;
   readonly firstMsn: number | undefined;

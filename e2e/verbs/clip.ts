@@ -12,10 +12,14 @@ export interface ClipOptions {
   readonly seconds?: number;
   /** Seconds between two IDRs; 2 by default. */
   readonly gopSeconds?: number;
+  /** Times of the IDRs in seconds, in place of `gopSeconds`. */
+  readonly keyframeTimes?: readonly number[];
   readonly bFrames?: number;
-  readonly pixelFormat?: 'yuv420p' | 'yuv422p';
+  readonly pixelFormat?: 'yuv420p' | 'yuv422p' | 'yuv444p';
   /** Drops every third frame but the IDRs, so that frames come as they like. */
   readonly isVariable?: boolean;
+  /** 600 kb/s by default. */
+  readonly bitrateBps?: number;
   readonly audio?: { readonly rate: number; readonly channels: number } | undefined;
 }
 
@@ -52,12 +56,14 @@ async function encodeClip(options: ClipOptions): Promise<Clip> {
   if (audio !== undefined) args.push('-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=${audio.rate}`);
   args.push('-t', String(seconds));
   if (size !== undefined) {
+    const rateBps = String(options.bitrateBps ?? 600_000);
     const gop = Math.round(gopSeconds * framesPerSecond);
     if (options.isVariable === true)
       args.push('-vf', `select='not(mod(n,${gop}))+mod(n,3)'`, '-fps_mode', 'vfr', '-enc_time_base', '1:1000');
-    args.push('-c:v', 'libx264', '-preset', 'ultrafast', '-b:v', '600k', '-maxrate', '600k', '-bufsize', '600k');
+    args.push('-c:v', 'libx264', '-preset', 'ultrafast', '-b:v', rateBps, '-maxrate', rateBps, '-bufsize', rateBps);
     args.push('-bf', String(options.bFrames ?? 0), '-sc_threshold', '0', '-pix_fmt', options.pixelFormat ?? 'yuv420p');
-    args.push('-force_key_frames', `expr:gte(t,n_forced*${gopSeconds})`, '-g', '1000');
+    const forced = options.keyframeTimes?.join(',') ?? `expr:gte(t,n_forced*${gopSeconds})`;
+    args.push('-force_key_frames', forced, '-g', '1000');
   }
   if (audio !== undefined) args.push('-c:a', 'aac', '-b:a', '96k', '-ac', String(audio.channels));
   args.push('-f', 'flv', path);

@@ -138,11 +138,12 @@ export async function sessionOf(millrace: Millrace, channel: Channel): Promise<S
   return items.at(-1);
 }
 
-/** Waits until a channel can be played, and gives the seconds that took. */
+/** Waits until a channel can be played. */
 export async function waitForPlayable(channel: Channel): Promise<void> {
   await waitFor(
     `${channel.name} is playable`,
     async () => {
+      // A viewer of a session that is starting is held for up to 5 s.
       const response = await fetch(channel.hls[0], { signal: AbortSignal.timeout(15_000) });
       await response.arrayBuffer();
       return response.status === 200;

@@ -364,9 +364,9 @@ const dash: readonly MutationCase[] = [
   { name: 'an empty Period', rule: 'T-4', mutation: replace(MPDS, '<UTCTiming', '<Period id="p9" start="PT1700000900S"></Period><UTCTiming') },
   { name: 'both ways to address', rule: 'T-4', mutation: replace(TIMELINE, ' startNumber', ' duration="90000" startNumber') },
   {
-    name: 'a segment that is listed before its end',
+    name: 'segments that are listed long before players may ask',
     rule: 'T-5',
-    mutation: replace(TIMELINE, 'availabilityStartTime="1970-01-01T00:00:00Z"', 'availabilityStartTime="1970-01-01T00:00:01Z"'),
+    mutation: replace(TIMELINE, 'availabilityStartTime="1970-01-01T00:00:00Z"', 'availabilityStartTime="1970-01-01T00:00:03Z"'),
   },
   {
     name: 'a segment that is available and not there',
