@@ -1,26 +1,12 @@
+import { adminListenerSchema, httpListenerSchema, logLevelSchema } from '@millrace/runtime';
 import { z } from 'zod';
 
-const port = z.number().int().min(0).max(65_535);
 const count = z.number().int().min(1);
 
 /** Settings of the packager. */
 export const packagerConfigSchema = z.object({
-  http: z
-    .object({
-      host: z.string().default('127.0.0.1').describe('Address that public HTTP listens on.'),
-      port: port.default(8081).describe('Port that public HTTP listens on; 0 lets the system choose.'),
-      maxConnections: count.default(8192).describe('HTTP connections; further ones are closed at once.'),
-      idleTimeoutMs: count
-        .default(30_000)
-        .describe('After this long without a byte in either direction a connection is closed, in ms.'),
-    })
-    .prefault({}),
-  admin: z
-    .object({
-      host: z.string().default('127.0.0.1').describe('Address of metrics and health.'),
-      port: port.default(9203).describe('Port of metrics and health; 0 lets the system choose.'),
-    })
-    .prefault({}),
+  http: httpListenerSchema(8081),
+  admin: adminListenerSchema(9203),
   memory: z
     .object({
       maxTotalBytes: count
@@ -54,7 +40,7 @@ export const packagerConfigSchema = z.object({
     .max(30_000)
     .default(5000)
     .describe('How long a playlist without a segment yet is held before it is a 404, in ms.'),
-  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severe level logged.'),
+  logLevel: logLevelSchema,
 });
 
 /** Settings of the packager, as validated. */

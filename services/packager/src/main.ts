@@ -3,22 +3,24 @@ import {
   createEventEmitter,
   createLogger,
   createRegistry,
+  listenFor,
   MemoryEventBus,
   MemorySessionStore,
   runService,
 } from '@millrace/runtime';
+import { startPackager } from './app.ts';
 import { packagerConfigSchema } from './config.ts';
-import { servePackager } from './serve.ts';
 
 const SERVICE = 'packager';
 
 await runService({
   service: SERVICE,
   schema: packagerConfigSchema,
-  start: (config) => {
+  start: async (config) => {
     const logger = createLogger({ service: SERVICE, level: config.logLevel });
     const clock = Date.now;
-    return servePackager(config, {
+    const registry = createRegistry(SERVICE);
+    const service = await startPackager(config, {
       sessions: new MemorySessionStore({ clock }),
       events: createEventEmitter(new MemoryEventBus({ logger }), {
         service: SERVICE,
@@ -26,8 +28,9 @@ await runService({
         clock,
       }),
       logger,
-      registry: createRegistry(SERVICE),
+      registry,
       clock,
     });
+    return listenFor(service, { ...config, registry, logger });
   },
 });

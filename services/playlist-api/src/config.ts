@@ -1,21 +1,12 @@
+import { adminListenerSchema, httpListenerSchema, logLevelSchema } from '@millrace/runtime';
 import { z } from 'zod';
 
 const port = z.number().int().min(0).max(65_535);
 
 /** Settings of playlist-api. */
 export const playlistApiConfigSchema = z.object({
-  http: z
-    .object({
-      host: z.string().default('127.0.0.1').describe('Address that public HTTP listens on.'),
-      port: port.default(8080).describe('Port that public HTTP listens on; 0 lets the system choose.'),
-    })
-    .prefault({}),
-  admin: z
-    .object({
-      host: z.string().default('127.0.0.1').describe('Address of metrics and health.'),
-      port: port.default(9204).describe('Port of metrics and health; 0 lets the system choose.'),
-    })
-    .prefault({}),
+  http: httpListenerSchema(8080),
+  admin: adminListenerSchema(9204),
   adminToken: z
     .string('is missing: set MILLRACE_ADMIN_TOKEN, or MILLRACE_ADMIN_TOKEN_FILE to the file that holds it')
     .min(16, 'must have at least 16 characters')
@@ -61,10 +52,7 @@ export const playlistApiConfigSchema = z.object({
     .boolean()
     .default(false)
     .describe('Holds the answers of the REST API to its OpenAPI document too; for development.'),
-  logLevel: z
-    .enum(['debug', 'info', 'warn', 'error'])
-    .default('info')
-    .describe('Least severe log level written.'),
+  logLevel: logLevelSchema,
 });
 
 /** Settings of playlist-api, as `playlistApiConfigSchema` compiles them. */

@@ -3,30 +3,33 @@ import {
   createEventEmitter,
   createLogger,
   createRegistry,
+  listenFor,
   MemoryEventBus,
   MemorySessionStore,
   runService,
 } from '@millrace/runtime';
 import { IdleSegmentIndex } from './adapters/idle-segment-index.ts';
+import { startPlaylistApi } from './app.ts';
 import { playlistApiConfigSchema } from './config.ts';
-import { servePlaylistApi } from './serve.ts';
 
 const SERVICE = 'playlist-api';
 
 await runService({
   service: SERVICE,
   schema: playlistApiConfigSchema,
-  start: (config) => {
+  start: async (config) => {
     const logger = createLogger({ service: SERVICE, level: config.logLevel });
     const clock = Date.now;
     const bus = new MemoryEventBus({ logger });
-    return servePlaylistApi(config, {
+    const registry = createRegistry(SERVICE);
+    const service = await startPlaylistApi(config, {
       sessions: new MemorySessionStore({ clock }),
       index: new IdleSegmentIndex(),
       events: createEventEmitter(bus, { service: SERVICE, instance: hostname(), clock }),
       logger,
-      registry: createRegistry(SERVICE),
+      registry,
       clock,
     });
+    return listenFor(service, { ...config, registry, logger });
   },
 });

@@ -1,30 +1,23 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { startIngest } from '@millrace/ingest';
 import { startPackager } from '@millrace/packager';
 import { startPlaylistApi } from '@millrace/playlist-api';
-import { startTranscodeWorker } from '@millrace/transcode-worker';
 import {
   createEventEmitter,
-  listen,
+  listenFor,
   MemoryEventBus,
   MemoryLeaseStore,
   MemorySessionStore,
-  startAdminServer,
 } from '@millrace/runtime';
-import type { Clock, Control, EventEmitter, Logger } from '@millrace/runtime';
+import type { Clock, Control, EventEmitter, HttpService, ListenerAddresses, Logger } from '@millrace/runtime';
+import { startTranscodeWorker } from '@millrace/transcode-worker';
 import type { Registry } from 'prom-client';
 import { keepAdminToken } from './admin-token.ts';
 import type { StandaloneConfig } from './config.ts';
 
 /** A whole Millrace in one process. */
-export interface RunningStandalone {
+export interface RunningStandalone extends HttpService, ListenerAddresses {
   readonly rtmpAddress: { readonly host: string; readonly port: number };
-  readonly httpAddress: AddressInfo;
-  readonly adminAddress: AddressInfo;
-  stop(deadlineMs: number): Promise<void>;
 }
 
 /**
@@ -45,24 +38,15 @@ export async function startStandalone(
     createEventEmitter(bus, { service, instance: hostname(), clock });
   const shared = { logger, registry, clock, sessions };
   const started: { stop(deadlineMs: number): Promise<void> }[] = [];
-  const stopAll = async (deadlineMs: number): Promise<void> => {
+  const stop = async (deadlineMs: number): Promise<void> => {
     for (const service of started.toReversed()) await service.stop(deadlineMs);
   };
-
   try {
     const packager = await startPackager(config.packager, { ...shared, events: emitterOf('packager') });
     started.push(packager);
-    // Encoders and the page need ports of each other: ingest is asked for its port before it has one when the system chooses.
-    let control: Control | undefined;
-    const ingest = await startIngest(config.ingest, {
-      ...shared,
-      bus,
-      events: emitterOf('ingest'),
-      control: {
-        authorizePublish: (request) => requireControl(control).authorizePublish(request),
-        getChannel: (request) => requireControl(control).getChannel(request),
-      },
-    });
+    // Ingest asks playlist-api, and playlist-api's page shows the port that ingest was given: one has to come first.
+    const control = new LateControl();
+    const ingest = await startIngest(config.ingest, { ...shared, bus, control, events: emitterOf('ingest') });
     started.push(ingest);
     const api = await startPlaylistApi(
       {
@@ -77,62 +61,46 @@ export async function startStandalone(
       { ...shared, index: packager.index, events: emitterOf('playlist-api') },
     );
     started.push(api);
-    control = api.control;
-    const worker = await startTranscodeWorker(config.worker, {
-      ...shared,
-      leases,
-      relay: ingest.relay,
-      sink: packager.sink,
-      events: emitterOf('transcode-worker'),
-    });
-    started.push(worker);
-    const http = await serve(config.http, (request, response) => {
+    control.target = api.control;
+    started.push(
+      await startTranscodeWorker(config.worker, {
+        ...shared,
+        leases,
+        relay: ingest.relay,
+        sink: packager.sink,
+        events: emitterOf('transcode-worker'),
+      }),
+    );
+    const handler: HttpService['handler'] = (request, response) => {
       if (request.url?.startsWith('/media/') === true) packager.handler(request, response);
       else api.handler(request, response);
-    });
-    started.push(http);
-    let isReady = true;
-    const admin = await startAdminServer({ ...config.admin, registry, isReady: () => isReady, logger });
-    started.push(admin);
-    return {
-      rtmpAddress: ingest.rtmpAddress,
-      httpAddress: http.address,
-      adminAddress: admin.address,
-      stop: (deadlineMs) => {
-        isReady = false;
-        return stopAll(deadlineMs);
-      },
     };
+    return await listenFor(
+      { handler, stop, rtmpAddress: ingest.rtmpAddress },
+      { ...config, registry, logger },
+    );
   } catch (error) {
-    await stopAll(0);
+    await stop(0);
     throw error;
   }
 }
 
-function requireControl(control: Control | undefined): Control {
-  if (control === undefined) throw new Error('playlist-api is not started yet');
-  return control;
-}
+/** Passes on to a `Control` that is started later; an encoder that is quicker than that is refused and comes again. */
+class LateControl implements Control {
+  target: Control | undefined;
 
-/** The one public port: `/media` is the packager's, everything else playlist-api's. */
-async function serve(
-  address: { readonly host: string; readonly port: number },
-  handler: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<{ readonly address: AddressInfo; stop(deadlineMs: number): Promise<void> }> {
-  const server = createServer(
-    { requestTimeout: 30_000, headersTimeout: 10_000, maxHeaderSize: 16 * 1024 },
-    handler,
-  );
-  return {
-    address: await listen(server, address, 'HTTP'),
-    stop: (deadlineMs) =>
-      new Promise((resolve) => {
-        const timer = setTimeout(() => server.closeAllConnections(), deadlineMs);
-        server.close(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-        server.closeIdleConnections();
-      }),
-  };
+  authorizePublish(
+    ...request: Parameters<Control['authorizePublish']>
+  ): ReturnType<Control['authorizePublish']> {
+    return this.#require().authorizePublish(...request);
+  }
+
+  getChannel(...request: Parameters<Control['getChannel']>): ReturnType<Control['getChannel']> {
+    return this.#require().getChannel(...request);
+  }
+
+  #require(): Control {
+    if (this.target === undefined) throw new Error('playlist-api is not started yet');
+    return this.target;
+  }
 }

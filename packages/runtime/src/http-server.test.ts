@@ -1,20 +1,28 @@
 import { Agent, get as httpGet } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createLogger, MemorySessionStore } from '@millrace/runtime';
+import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { packagerConfigSchema } from './config.ts';
-import { servePackager } from './serve.ts';
-import type { ServedPackager } from './serve.ts';
+import { listenFor } from './http-server.ts';
+import type { HttpService, ListenerAddresses } from './http-server.ts';
 
-let served: ServedPackager | undefined;
+type Served = HttpService & ListenerAddresses;
 
-async function serve(port = 0): Promise<ServedPackager> {
-  return servePackager(packagerConfigSchema.parse({ http: { port }, admin: { port: 0 } }), {
-    sessions: new MemorySessionStore({ clock: Date.now }),
-    events: { emit: () => {} },
-    logger: createLogger({ service: 'packager', level: 'error' }),
+let served: Served | undefined;
+let stops = 0;
+
+async function serve(port = 0): Promise<Served> {
+  stops = 0;
+  const service: HttpService = {
+    handler: (_request, response) => response.writeHead(404).end(),
+    async stop() {
+      stops += 1;
+    },
+  };
+  return listenFor(service, {
+    http: { host: '127.0.0.1', port, maxConnections: 10, idleTimeoutMs: 30_000 },
+    admin: { host: '127.0.0.1', port: 0 },
+    logger: pino({ level: 'silent' }),
     registry: new Registry(),
-    clock: Date.now,
   });
 }
 
@@ -31,11 +39,11 @@ function statusOf(port: number, path: string, agent: Agent): Promise<number | un
   });
 }
 
-describe('a packager with its own listeners', () => {
+describe('a service with listeners', () => {
   test('is ready when it answers, and stops although a connection is kept alive', async () => {
     served = await serve();
     const agent = new Agent({ keepAlive: true });
-    expect(await statusOf(served.httpAddress.port, '/media/nobody/720p/index.m3u8', agent)).toBe(404);
+    expect(await statusOf(served.httpAddress.port, '/', agent)).toBe(404);
     expect(await statusOf(served.adminAddress.port, '/readyz', agent)).toBe(200);
     expect(await statusOf(served.adminAddress.port, '/metrics', agent)).toBe(200);
     await served.stop(10_000);
@@ -52,5 +60,6 @@ describe('a packager with its own listeners', () => {
       id: 'LISTEN_FAILED',
       message: expect.stringContaining(String(served.httpAddress.port)),
     });
+    expect(stops).toBe(1);
   });
 });

@@ -1,0 +1,91 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import { startAdminServer } from './admin-server.ts';
+import { listen } from './listen.ts';
+import type { AdminListenerConfig, HttpListenerConfig } from './listener-config.ts';
+import type { Logger } from './logger.ts';
+
+/** What answers HTTP requests. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Something that runs, answers HTTP, and can be stopped. */
+export interface HttpService {
+  readonly handler: HttpHandler;
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** The addresses that a service was given. */
+export interface ListenerAddresses {
+  readonly httpAddress: AddressInfo;
+  readonly adminAddress: AddressInfo;
+}
+
+interface RunningHttpServer {
+  readonly address: AddressInfo;
+  stop(deadlineMs: number): Promise<void>;
+}
+
+const LIMITS = {
+  requestTimeout: 30_000,
+  headersTimeout: 10_000,
+  keepAliveTimeout: 15_000,
+  maxHeaderSize: 16 * 1024,
+  noDelay: true,
+};
+
+/**
+ * Gives a service its public and its admin port; it is ready once both listen.
+ *
+ * `stop` lets requests under way finish until the deadline. Throws `LISTEN_FAILED` for a port that it cannot have, with the
+ * service stopped.
+ */
+export async function listenFor<S extends HttpService>(
+  service: S,
+  options: {
+    readonly http: HttpListenerConfig;
+    readonly admin: AdminListenerConfig;
+    readonly registry: Registry;
+    readonly logger: Logger;
+  },
+): Promise<S & ListenerAddresses> {
+  const { registry, logger } = options;
+  let isReady = false;
+  // Stopped in the order of the list: first nobody comes in any more, then the service ends what it holds.
+  const started: { stop(deadlineMs: number): Promise<void> }[] = [service];
+  const stop = async (deadlineMs: number): Promise<void> => {
+    isReady = false;
+    await Promise.all(started.map((one) => one.stop(deadlineMs)));
+  };
+  try {
+    const http = await startHttpServer(options.http, service.handler);
+    started.unshift(http);
+    const admin = await startAdminServer({ ...options.admin, registry, isReady: () => isReady, logger });
+    started.push(admin);
+    isReady = true;
+    logger.info({ http: http.address.port, admin: admin.address.port }, 'Listening');
+    return { ...service, httpAddress: http.address, adminAddress: admin.address, stop };
+  } catch (error) {
+    await stop(0);
+    throw error;
+  }
+}
+
+async function startHttpServer(config: HttpListenerConfig, handler: HttpHandler): Promise<RunningHttpServer> {
+  const server = createServer(LIMITS, handler);
+  server.maxConnections = config.maxConnections;
+  // A reader that takes nothing holds a body; after this long it is let go.
+  server.setTimeout(config.idleTimeoutMs);
+  const address = await listen(server, config, 'HTTP');
+  return {
+    address,
+    async stop(deadlineMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const timer = setTimeout(() => server.closeAllConnections(), deadlineMs);
+      server.closeIdleConnections();
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
