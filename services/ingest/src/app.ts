@@ -14,6 +14,7 @@ import { PublicationDesk } from './domain/publication-desk.ts';
 import { PublishAdmission } from './domain/publish-admission.ts';
 import { Relay } from './domain/relay.ts';
 import { SessionDirectory } from './domain/session-directory.ts';
+import { SlabPool } from './domain/slab-pool.ts';
 import { createIngestMetrics } from './metrics.ts';
 
 export { ingestConfigSchema } from './config.ts';
@@ -49,9 +50,10 @@ export async function startIngest(
 ): Promise<RunningIngest> {
   const { sessions, control, bus, events, logger, registry, clock } = dependencies;
   const metrics = createIngestMetrics(registry);
+  const pool = new SlabPool(config.ring.maxTotalBytes / 8);
   const directory = new SessionDirectory({
     store: sessions,
-    dependencies: { clock, events, logger, metrics, ring: config.ring },
+    dependencies: { clock, events, logger, metrics, ring: config.ring, pool },
   });
   const admission = new PublishAdmission({
     control,

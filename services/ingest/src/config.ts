@@ -26,7 +26,9 @@ export const ingestConfigSchema = z.object({
   limits: z
     .object({
       connections: positive.default(8192).describe('Connections at once.'),
-      connectionsPerAddress: positive.default(1024).describe('Connections at once from one address.'),
+      connectionsPerAddress: positive
+        .default(8192)
+        .describe('Connections at once from one address; behind a load balancer all may have the same.'),
       handshakeSeconds: seconds.default(5).describe('Time for the RTMP handshake.'),
       connectSeconds: seconds.default(5).describe('Time from the handshake to `connect`.'),
       publishSeconds: seconds.default(10).describe('Time from `connect` to `publish`.'),

@@ -19,6 +19,7 @@ import type { RecordWriter } from './record-writer.ts';
 import { SessionMedia } from './session-media.ts';
 import { SessionMeter } from './session-meter.ts';
 import { SessionOpening } from './session-opening.ts';
+import type { SlabPool } from './slab-pool.ts';
 import { toTrack } from './session-track.ts';
 import { DEFAULT_AUDIO } from './track-config.ts';
 
@@ -30,6 +31,7 @@ export interface IngestSessionDependencies {
   readonly metrics: IngestMetrics;
   readonly writer: RecordWriter;
   readonly ring: RingBounds;
+  readonly pool: SlabPool;
 }
 
 /** How long a worker that asked for a period waits for the IDR it begins with. */
@@ -62,7 +64,7 @@ export class IngestSession {
     this.channel = channel;
     this.#dependencies = dependencies;
     const resume = resumeOf(record);
-    this.media = new SessionMedia(dependencies.ring, (resume?.nextOrdinal ?? 0) - 1);
+    this.media = new SessionMedia(dependencies.ring, dependencies.pool, (resume?.nextOrdinal ?? 0) - 1);
     this.#opening = new SessionOpening(channel, record.presentation !== undefined);
     this.#meter = new SessionMeter(channel.name, this.id, dependencies.metrics);
     this.#timeline = new SessionTimeline({

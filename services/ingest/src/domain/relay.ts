@@ -1,12 +1,13 @@
 import { relay } from '@millrace/contracts';
 import { marshalFragment } from '@millrace/media';
-import type { SegmentStarted, TimelineUnit } from '@millrace/media';
+import type { SegmentStarted } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
 import type { MediaRelay } from '@millrace/runtime';
 import type { Counter } from 'prom-client';
 import type { IngestSession } from './ingest-session.ts';
-import type { PeriodRing, RingCursor, RingEntry } from './period-ring.ts';
+import type { PeriodRing, RingCursor } from './period-ring.ts';
 import type { SessionMedia } from './session-media.ts';
+import type { RingEntry, StoredUnit } from './unit-store.ts';
 
 /** A message stays below gRPC's usual limit of 4 MiB, but for a larger access unit. */
 const BATCH_BYTES = 1024 * 1024;
@@ -71,22 +72,23 @@ export class Relay implements MediaRelay {
     cursor: RingCursor,
     signal: AbortSignal,
   ): AsyncIterable<relay.SubscribeResponse> {
-    let sequenceNumber = cursor.next;
+    const writer = new MessageWriter(cursor.next);
     while (!signal.aborted) {
       const isLast = ring.hasEnded;
+      if (media.hasEnded) {
+        yield endOf(relay.EndReason.SESSION_ENDED);
+        return;
+      }
       const ready = ring.read(cursor, BATCH_BYTES);
       if (ready === undefined) {
         yield this.#lag();
         return;
       }
-      for (const [units, clock] of bySegment(ready)) {
-        if (clock !== undefined) yield wallClockOf(clock);
-        const fragments = units.map((unit) => fragmentOf(unit, (sequenceNumber += 1)));
-        if (fragments.length > 0) yield { payload: { $case: 'fragments', value: { fragments } } };
-      }
+      // All of them before the first is given out: their data holds for this turn only.
+      yield* writer.marshal(ready);
       if (ready.length > 0) continue;
       if (isLast) {
-        yield endOf(media.hasEnded ? relay.EndReason.SESSION_ENDED : relay.EndReason.PERIOD_ENDED);
+        yield endOf(relay.EndReason.PERIOD_ENDED);
         return;
       }
       await ring.wait(signal);
@@ -99,25 +101,40 @@ export class Relay implements MediaRelay {
   }
 }
 
-/** Access units with the wall clock that came in front of them, if one did. */
-function bySegment(
-  entries: readonly RingEntry[],
-): readonly (readonly [units: TimelineUnit[], clock: SegmentStarted | undefined])[] {
-  let current: [TimelineUnit[], SegmentStarted | undefined] = [[], undefined];
-  const groups = [current];
-  for (const entry of entries) {
-    if (entry.type === 'unit') current[0].push(entry);
-    else groups.push((current = [[], entry]));
-  }
-  return groups;
-}
+/** Makes the messages of one subscription. */
+class MessageWriter {
+  #sequenceNumber: number;
 
-/** The boxes are made for who reads them: most access units are read once, and live beside the ring for a moment only. */
-function fragmentOf(unit: TimelineUnit, sequenceNumber: number): relay.Fragment {
-  const { trackId, dts, compositionOffset, duration, isRandomAccess, isFiller } = unit;
-  const sample = { duration, compositionOffset, isSync: isRandomAccess, data: unit.data };
-  const data = marshalFragment({ trackId, baseMediaDecodeTime: dts, samples: [sample] }, sequenceNumber);
-  return { trackId, dts, compositionOffset, duration, isRandomAccess, isFiller, data };
+  constructor(sequenceNumber: number) {
+    this.#sequenceNumber = sequenceNumber;
+  }
+
+  /** Wall clocks, each in front of the access units that came after it, which share one message. */
+  marshal(entries: readonly RingEntry[]): readonly relay.SubscribeResponse[] {
+    const messages: relay.SubscribeResponse[] = [];
+    let fragments: relay.Fragment[] = [];
+    for (const entry of entries) {
+      if (entry.type === 'segment-started') {
+        messages.push(wallClockOf(entry));
+        fragments = [];
+        continue;
+      }
+      if (fragments.length === 0) messages.push({ payload: { $case: 'fragments', value: { fragments } } });
+      fragments.push(this.#fragmentOf(entry));
+    }
+    return messages;
+  }
+
+  #fragmentOf(unit: StoredUnit): relay.Fragment {
+    const { trackId, dts, compositionOffset, duration, isRandomAccess, isFiller } = unit;
+    this.#sequenceNumber += 1;
+    const sample = { duration, compositionOffset, isSync: isRandomAccess, data: unit.data };
+    const data = marshalFragment(
+      { trackId, baseMediaDecodeTime: dts, samples: [sample] },
+      this.#sequenceNumber,
+    );
+    return { trackId, dts, compositionOffset, duration, isRandomAccess, isFiller, data };
+  }
 }
 
 function wallClockOf({ k, utcOffsetUs }: SegmentStarted): relay.SubscribeResponse {

@@ -1,6 +1,8 @@
 import type { session } from '@millrace/contracts';
+import type { SegmentStarted, TimelineUnit } from '@millrace/media';
 import { PeriodRing } from './period-ring.ts';
-import type { RingBounds, RingEntry } from './period-ring.ts';
+import type { RingBounds } from './period-ring.ts';
+import type { SlabPool } from './slab-pool.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** Ended periods are kept for workers that are still reading them. */
@@ -13,14 +15,16 @@ const MAX_RINGS = 4;
  */
 export class SessionMedia {
   readonly #bounds: RingBounds;
+  readonly #pool: SlabPool;
   readonly #rings: PeriodRing[] = [];
   readonly #changed = new Wakeup();
   #newestOrdinal: number;
   #endedBytes = 0;
   #hasEnded = false;
 
-  constructor(bounds: RingBounds, newestOrdinal: number) {
+  constructor(bounds: RingBounds, pool: SlabPool, newestOrdinal: number) {
     this.#bounds = bounds;
+    this.#pool = pool;
     this.#newestOrdinal = newestOrdinal;
   }
 
@@ -46,14 +50,14 @@ export class SessionMedia {
   /** Begins a period. */
   openPeriod(period: session.Period): void {
     this.endPeriod();
-    this.#rings.push(new PeriodRing(period, this.#bounds));
+    this.#rings.push(new PeriodRing(period, this.#bounds, this.#pool));
     this.#newestOrdinal = period.ordinal;
     while (this.#rings.length > MAX_RINGS) this.#dropOldest();
     this.#changed.wake();
   }
 
   /** Appends to the open period. */
-  append(entry: RingEntry): void {
+  append(entry: TimelineUnit | SegmentStarted): void {
     const open = this.#open;
     if (open === undefined) return;
     open.append(entry);
@@ -73,6 +77,7 @@ export class SessionMedia {
   end(): void {
     this.#hasEnded = true;
     this.endPeriod();
+    for (const ring of this.#rings) ring.free();
     this.#rings.length = 0;
     this.#endedBytes = 0;
     this.#changed.wake();
@@ -89,6 +94,9 @@ export class SessionMedia {
   }
 
   #dropOldest(): void {
-    this.#endedBytes -= this.#rings.shift()?.bytes ?? 0;
+    const oldest = this.#rings.shift();
+    if (oldest === undefined) return;
+    this.#endedBytes -= oldest.bytes;
+    oldest.free();
   }
 }
