@@ -366,7 +366,7 @@ const dash: readonly MutationCase[] = [
   {
     name: 'segments that are listed long before players may ask',
     rule: 'T-5',
-    mutation: replace(TIMELINE, 'availabilityStartTime="1970-01-01T00:00:00Z"', 'availabilityStartTime="1970-01-01T00:00:03Z"'),
+    mutation: replace(TIMELINE, 'availabilityStartTime="1970-01-01T00:00:00Z"', 'availabilityStartTime="1970-01-01T00:00:05Z"'),
   },
   {
     name: 'a segment that is available and not there',

@@ -1,0 +1,94 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { observe } from './observer/observe.ts';
+import type { Verdict } from './observer/verdict.ts';
+import { stopAll } from './verbs/children.ts';
+import { makeClip, USUAL } from './verbs/clip.ts';
+import type { ClipOptions } from './verbs/clip.ts';
+import { expectFlawless, renditionOf } from './verbs/expect-flawless.ts';
+import { isLong, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS } from './verbs/form.ts';
+import { createChannel, ffmpegsOf, sessionOf, startMillrace, waitForPlayable, withLogs } from './verbs/millrace.ts';
+import type { Channel, Millrace } from './verbs/millrace.ts';
+import { publish } from './verbs/publish.ts';
+
+const SIZE = isLong ? '1280x720' : '426x240';
+const SECONDS = mediaSeconds(10);
+const source: ClipOptions = { ...USUAL, size: SIZE, seconds: SECONDS };
+
+afterAll(stopAll);
+
+async function publishToTheEnd(
+  millrace: Millrace,
+  name: string,
+  settings: { readonly ladder: readonly unknown[] },
+  options: ClipOptions,
+): Promise<{ readonly verdict: Verdict; readonly channel: Channel; readonly ffmpegs: number; readonly frames: number }> {
+  const channel = await createChannel(millrace, name, { ...settings, graceSeconds: 2 });
+  const clip = await makeClip(options);
+  publish(channel.publishUrl, clip);
+  await waitForPlayable(channel);
+  const ffmpegs = ffmpegsOf(millrace).length;
+  const verdict = await observe({
+    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous: false },
+    until: ({ isEnded }) => isEnded,
+    deadlineMs: TEST_DEADLINE_MS / 2,
+  });
+  return { verdict, channel, ffmpegs, frames: clip.frames };
+}
+
+describe('the `source` rung', () => {
+  test(
+    'alone: the frames of the encoder are passed through, and no ffmpeg runs',
+    async () => {
+      const millrace = await startMillrace();
+      await withLogs(
+        () => millrace,
+        async () => {
+          const { verdict, channel, ffmpegs, frames } = await publishToTheEnd(
+            millrace,
+            'source-alone',
+            { ladder: ['source'] },
+            source,
+          );
+          expect(ffmpegs).toBe(0);
+          expectFlawless(verdict);
+          expect(renditionOf(verdict, 'source/index')).toMatchObject({ frames, decodedFrames: frames });
+          const session = await sessionOf(millrace, channel);
+          expect(session?.renditions.find(({ id }) => id === 'source')?.isPassthrough).toBe(true);
+        },
+      );
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test(
+    'beside others: listed when the first boundary has an IDR, a gap where a later one has none, left out otherwise',
+    async () => {
+      const millrace = await startMillrace();
+      const ladder = ['source', SMALL_RUNG];
+      await withLogs(
+        () => millrace,
+        async () => {
+          const [fits, misses, never] = await Promise.all([
+            publishToTheEnd(millrace, 'source-fits', { ladder }, source),
+            publishToTheEnd(millrace, 'source-misses', { ladder }, { ...source, keyframeTimes: [0, 2, 4, 6.5, 8] }),
+            publishToTheEnd(millrace, 'source-never', { ladder }, { ...source, gopSeconds: 3 }),
+          ]);
+          expectFlawless(fits.verdict);
+          expect(renditionOf(fits.verdict, 'source/index').frames).toBe(fits.frames);
+
+          // The boundary at 6 s has no IDR: K is a gap in both containers, and only there.
+          expect(misses.verdict.violations).toEqual([]);
+          expect(renditionOf(misses.verdict, 'source/index')).toMatchObject({ gaps: 1, missingSegments: 0 });
+          expect(renditionOf(misses.verdict, `${SMALL_RUNG.name}/index`)).toMatchObject({ gaps: 0, segments: SECONDS / 2 });
+          expect(millrace.logs()).toMatch(/keyframe interval/i);
+
+          expectFlawless(never.verdict);
+          expect(never.verdict.renditions.map(({ label }) => label).sort()).toEqual([
+            ...[`${SMALL_RUNG.name}/index`, `${SMALL_RUNG.name}/ts`, 'audio/index'],
+          ]);
+        },
+      );
+    },
+    TEST_DEADLINE_MS,
+  );
+});

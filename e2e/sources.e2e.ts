@@ -1,0 +1,129 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { observe } from './observer/observe.ts';
+import type { Verdict } from './observer/verdict.ts';
+import { stopAll } from './verbs/children.ts';
+import { frameRateOf, makeClip, USUAL } from './verbs/clip.ts';
+import type { ClipOptions } from './verbs/clip.ts';
+import { expectFlawless, renditionOf } from './verbs/expect-flawless.ts';
+import { isLong, lazily, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS } from './verbs/form.ts';
+import { createChannel, startMillrace, waitForPlayable, withLogs } from './verbs/millrace.ts';
+import type { Channel } from './verbs/millrace.ts';
+import { publish, publishGStreamer } from './verbs/publish.ts';
+
+const millrace = lazily(() => startMillrace());
+const SIZE = isLong ? '1280x720' : '426x240';
+const SECONDS = mediaSeconds(10);
+
+afterAll(stopAll);
+
+interface Source {
+  readonly name: string;
+  readonly clip: ClipOptions;
+  readonly firstTimestampMs?: number;
+  readonly hasVideo?: boolean;
+  readonly hasAudio?: boolean;
+}
+
+const usual: ClipOptions = { ...USUAL, size: SIZE };
+
+const SOURCES: readonly Source[] = [
+  { name: '25 fps', clip: { ...usual, rate: '25' } },
+  { name: '29.97 fps', clip: { ...usual, rate: '30000/1001' } },
+  { name: '59.94 fps', clip: { ...usual, rate: '60000/1001' } },
+  { name: '60 fps', clip: { ...usual, rate: '60' } },
+  { name: 'a variable frame rate', clip: { ...usual, isVariable: true } },
+  { name: '44.1 kHz', clip: { ...usual, audio: { rate: 44_100, channels: 2 } } },
+  { name: 'mono', clip: { ...usual, audio: { rate: 48_000, channels: 1 } } },
+  { name: 'no audio', clip: { ...usual, audio: undefined }, hasAudio: false },
+  { name: 'audio only', clip: { ...usual, size: undefined }, hasVideo: false },
+  { name: 'a portrait picture', clip: { ...usual, size: isLong ? '720x1280' : '240x426' } },
+  { name: 'an odd size', clip: { ...usual, size: '427x239', pixelFormat: 'yuv444p' } },
+  { name: 'a 4:2:2 picture', clip: { ...usual, pixelFormat: 'yuv422p' } },
+  { name: 'timestamps from just below 2^24 ms', clip: usual, firstTimestampMs: 2 ** 24 - 5000 },
+  { name: 'timestamps from just below 2^31 ms', clip: usual, firstTimestampMs: 2 ** 31 - 5000 },
+];
+
+async function open(name: string): Promise<Channel> {
+  return createChannel(await millrace(), name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'), {
+    ladder: [SMALL_RUNG],
+    graceSeconds: 2,
+  });
+}
+
+async function watchToTheEnd(channel: Channel): Promise<Verdict> {
+  await waitForPlayable(channel);
+  return observe({
+    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG },
+    until: ({ isEnded }) => isEnded,
+    isContinuous: false,
+    deadlineMs: TEST_DEADLINE_MS / 2,
+  });
+}
+
+describe('what encoders send', () => {
+  // Some at a time, on one running system; the hooks of Jest do not wait for concurrent tests, so that it starts lazily.
+  test.concurrent.each(SOURCES)(
+    '$name: every frame comes out, exactly in its place',
+    async ({ name, clip: options, firstTimestampMs, hasVideo = true, hasAudio = true }) => {
+      const system = await millrace();
+      await withLogs(
+        () => system,
+        async () => {
+          const channel = await open(name);
+          const clip = await makeClip({ ...options, seconds: SECONDS });
+          const publisher = publish(channel.publishUrl, clip, firstTimestampMs === undefined ? {} : { firstTimestampMs });
+          const verdict = await watchToTheEnd(channel);
+          expect(await publisher.ended).toMatchObject({ code: 0 });
+          expectFlawless(verdict);
+          expect(verdict.renditions.map(({ label }) => label).sort()).toEqual([
+            ...(hasVideo ? [`${SMALL_RUNG.name}/index`, `${SMALL_RUNG.name}/ts`] : []),
+            ...(hasAudio ? ['audio/index'] : []),
+            ...(hasVideo ? [] : ['audio/ts']),
+          ]);
+          if (hasVideo) expectFrames(verdict, options, clip.frames);
+          if (hasAudio) {
+            const audio = renditionOf(verdict, 'audio/index');
+            expect(Math.abs(audio.mediaSeconds - SECONDS)).toBeLessThan(0.2);
+          }
+        },
+      );
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test.concurrent(
+    'GStreamer: every frame comes out, exactly in its place',
+    async () => {
+      const system = await millrace();
+      await withLogs(
+        () => system,
+        async () => {
+          const channel = await open('gstreamer');
+          const [width = 0, height = 0] = SIZE.split('x').map(Number);
+          const publisher = publishGStreamer(channel.publishUrl, { width, height, rate: 30, seconds: SECONDS });
+          const verdict = await watchToTheEnd(channel);
+          expect(await publisher.ended).toMatchObject({ code: 0 });
+          expectFlawless(verdict);
+          expect(renditionOf(verdict, `${SMALL_RUNG.name}/index`)).toMatchObject({
+            frames: 30 * SECONDS,
+            decodedFrames: 30 * SECONDS,
+          });
+        },
+      );
+    },
+    TEST_DEADLINE_MS,
+  );
+});
+
+/** Encoded rungs run at a constant rate: what a variable source left out is there too. */
+function expectFrames(verdict: Verdict, options: ClipOptions, framesSent: number): void {
+  const rate = frameRateOf(options.rate ?? '30');
+  const frames = options.isVariable === true ? Math.round(SECONDS * rate) : framesSent;
+  const video = renditionOf(verdict, `${SMALL_RUNG.name}/index`);
+  expect(frames).toBeGreaterThan(0);
+  expect(video).toMatchObject({ frames, decodedFrames: frames });
+  const perSegment = 2 * rate;
+  for (const count of video.framesPerSegment.slice(0, -1)) {
+    expect([Math.floor(perSegment), Math.ceil(perSegment)]).toContain(count);
+  }
+}
