@@ -105,7 +105,7 @@ async function measureFastBare(sessionArguments: readonly string[]): Promise<num
 async function profile(): Promise<readonly string[]> {
   const recording = recordProfile();
   await measureSession(recording.nodeFlags);
-  return recording.summarize();
+  return recording.summarize(WARM_UP_SECONDS);
 }
 
 const sessions: SessionCpu[] = [];

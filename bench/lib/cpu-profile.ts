@@ -27,7 +27,7 @@ export interface ProfileRecording {
   /** Give these to Node. */
   readonly nodeFlags: readonly string[];
   /** The functions with the most self time, `12.3 % name (file:line)`; frees the directory. */
-  summarize(): readonly string[];
+  summarize(skipSeconds?: number): readonly string[];
 }
 
 /** Prepares the recording of one process. */
@@ -35,24 +35,26 @@ export function recordProfile(): ProfileRecording {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-profile-'));
   return {
     nodeFlags: ['--cpu-prof', '--cpu-prof-dir', directory, '--cpu-prof-interval', '500'],
-    summarize() {
+    summarize(skipSeconds = 0) {
       const [file] = readdirSync(directory);
       if (file === undefined) return ['no profile was written'];
       const profile = JSON.parse(readFileSync(join(directory, file), 'utf8')) as CpuProfile;
       rmSync(directory, { recursive: true, force: true });
-      return summarizeProfile(profile);
+      return summarizeProfile(profile, skipSeconds * 1e6);
     },
   };
 }
 
-function summarizeProfile(profile: CpuProfile): readonly string[] {
+function summarizeProfile(profile: CpuProfile, skipUs: number): readonly string[] {
   const names = new Map(profile.nodes.map((node) => [node.id, nameOf(node)]));
   const selfUs = new Map<string, number>();
   let busyUs = 0;
+  let atUs = 0;
   profile.samples.forEach((id, index) => {
     const name = names.get(id) ?? '(unknown)';
     const us = profile.timeDeltas[index] ?? 0;
-    if (name === '(idle)') return;
+    atUs += us;
+    if (name === '(idle)' || atUs < skipUs) return;
     busyUs += us;
     selfUs.set(name, (selfUs.get(name) ?? 0) + us);
   });

@@ -45,6 +45,22 @@ function readAllUsage(): ProcessUsage[] {
   return all;
 }
 
+const running = new Set<ChildProcess>();
+
+// Children have groups of their own: a bench that is ended, or that fails, takes them along.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+process.once('exit', () => {
+  for (const child of running) signalGroup(child, 'SIGKILL');
+});
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  } catch {
+    // The group is gone already.
+  }
+}
+
 /** A program under measurement, pinned to a core, with the CPU and memory the kernel counts for it. */
 export class MeasuredProcess {
   readonly child: ChildProcess;
@@ -68,6 +84,8 @@ export class MeasuredProcess {
       detached: true,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
+    running.add(this.child);
+    this.child.once('exit', () => running.delete(this.child));
   }
 
   get pid(): number {
@@ -120,15 +138,8 @@ export class MeasuredProcess {
   async stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
-    const signal = (name: NodeJS.Signals): void => {
-      try {
-        process.kill(-this.pid, name);
-      } catch {
-        // The group is gone already.
-      }
-    };
-    signal('SIGTERM');
+    signalGroup(this.child, 'SIGTERM');
     await Promise.race([ended, delay(10_000)]);
-    signal('SIGKILL');
+    signalGroup(this.child, 'SIGKILL');
   }
 }
