@@ -1,8 +1,8 @@
 /**
- * Bundles each service that has a `main.ts` into one file, `dist/<service>/main.mjs`, with the static files it serves beside it.
- * Production runs these. Exit codes: 0 written, 1 failed.
+ * Bundles each service that has a `main.ts` into one file, `dist/<service>/service.mjs`, with the static files it serves and a
+ * launcher, `main.mjs`, beside it. Production runs the launcher. Exit codes: 0 written, 1 failed.
  */
-import { cpSync, existsSync, globSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -12,6 +12,12 @@ const ROOT = new URL('..', import.meta.url).pathname;
 const BANNER =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 
+/** V8's compile cache only serves what is loaded after it was switched on: hence a file in front of the service. */
+const LAUNCHER = `import { enableCompileCache } from 'node:module';
+enableCompileCache();
+await import('./service.mjs');
+`;
+
 async function bundle(main: string): Promise<void> {
   const service = basename(dirname(dirname(main)));
   const directory = join(ROOT, 'dist', service);
@@ -19,7 +25,7 @@ async function bundle(main: string): Promise<void> {
   mkdirSync(directory, { recursive: true });
   const result = await build({
     entryPoints: [join(ROOT, main)],
-    outfile: join(directory, 'main.mjs'),
+    outfile: join(directory, 'service.mjs'),
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -29,6 +35,7 @@ async function bundle(main: string): Promise<void> {
     metafile: true,
     logLevel: 'warning',
   });
+  writeFileSync(join(directory, 'main.mjs'), LAUNCHER);
   const assets = join(ROOT, 'services/playlist-api/assets');
   const servesPage = Object.keys(result.metafile.inputs).some((input) =>
     input.startsWith('services/playlist-api/'),
@@ -39,7 +46,7 @@ async function bundle(main: string): Promise<void> {
     cpSync(player, join(directory, 'assets/page/hls.js'), { dereference: true });
   }
   const bytes = Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
-  process.stdout.write(`dist/${service}/main.mjs  ${(bytes / 1e6).toFixed(1)} MB with source map\n`);
+  process.stdout.write(`dist/${service}/service.mjs  ${(bytes / 1e6).toFixed(1)} MB with source map\n`);
 }
 
 await Promise.all(globSync('services/*/src/main.ts', { cwd: ROOT }).map(bundle));

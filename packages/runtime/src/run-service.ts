@@ -1,4 +1,3 @@
-import { enableCompileCache } from 'node:module';
 import type { z } from 'zod';
 import { ConfigError, loadConfig } from './config.ts';
 import { formatHelp } from './config-reference.ts';
@@ -22,7 +21,6 @@ export async function runService<S extends z.ZodObject>(options: {
   readonly schema: S;
   readonly start: (config: z.infer<S>) => Promise<Stoppable>;
 }): Promise<void> {
-  enableCompileCache();
   const argv = process.argv.slice(2);
   if (argv.includes('--help')) {
     process.stdout.write(formatHelp(options.service, options.schema));

@@ -48,29 +48,35 @@ export async function startStandalone(
     const control = new LateControl();
     const ingest = await startIngest(config.ingest, { ...shared, bus, control, events: emitterOf('ingest') });
     started.push(ingest);
-    const api = await startPlaylistApi(
-      {
-        ...config.playlistApi,
-        http: config.http,
-        admin: config.admin,
-        logLevel: config.logLevel,
-        stateDirectory: config.stateDirectory,
-        adminToken: config.adminToken ?? keepAdminToken(config.stateDirectory),
-        rtmp: { ...config.playlistApi.rtmp, publicPort: ingest.rtmpAddress.port },
-      },
-      { ...shared, index: packager.index, events: emitterOf('playlist-api') },
-    );
-    started.push(api);
-    control.target = api.control;
-    started.push(
-      await startTranscodeWorker(config.worker, {
+    // The worker asks ffmpeg what it can do; playlist-api starts meanwhile.
+    const starting = {
+      worker: startTranscodeWorker(config.worker, {
         ...shared,
         leases,
         relay: ingest.relay,
         sink: packager.sink,
         events: emitterOf('transcode-worker'),
       }),
-    );
+      api: startPlaylistApi(
+        {
+          ...config.playlistApi,
+          http: config.http,
+          admin: config.admin,
+          logLevel: config.logLevel,
+          stateDirectory: config.stateDirectory,
+          adminToken: config.adminToken ?? keepAdminToken(config.stateDirectory),
+          rtmp: { ...config.playlistApi.rtmp, publicPort: ingest.rtmpAddress.port },
+        },
+        { ...shared, index: packager.index, events: emitterOf('playlist-api') },
+      ),
+    };
+    // Both are waited for, so that what did start is stopped when the other could not.
+    for (const result of await Promise.allSettled([starting.api, starting.worker])) {
+      if (result.status === 'fulfilled') started.push(result.value);
+    }
+    const api = await starting.api;
+    control.target = api.control;
+    await starting.worker;
     const handler: HttpService['handler'] = (request, response) => {
       if (request.url?.startsWith('/media/') === true) packager.handler(request, response);
       else api.handler(request, response);
