@@ -23,6 +23,8 @@ export { createIngestMetrics } from './metrics.ts';
 
 /** Gauges and batched counters are brought up to date this often. */
 const REPORT_INTERVAL_MS = 1000;
+/** Memory of ended sessions that is kept for the next ones. */
+const MAX_FREE_BYTES = 256 * 1024 * 1024;
 
 /** What ingest is built on. */
 export interface IngestDependencies {
@@ -50,7 +52,7 @@ export async function startIngest(
 ): Promise<RunningIngest> {
   const { sessions, control, bus, events, logger, registry, clock } = dependencies;
   const metrics = createIngestMetrics(registry);
-  const pool = new SlabPool(config.ring.maxTotalBytes / 8);
+  const pool = new SlabPool(Math.min(config.ring.maxTotalBytes / 8, MAX_FREE_BYTES));
   const directory = new SessionDirectory({
     store: sessions,
     dependencies: { clock, events, logger, metrics, ring: config.ring, pool },

@@ -66,7 +66,7 @@ export const ingestConfigSchema = z.object({
         .default(64 * 1024 * 1024)
         .describe('Most bytes of recent media kept for one session, whatever its bitrate.'),
       maxTotalBytes: positive
-        .default(2 * 1024 ** 3)
+        .default(8 * 1024 ** 3)
         .describe(
           'Bytes of recent media of all sessions; while there are more, new publications are refused.',
         ),

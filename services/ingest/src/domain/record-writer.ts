@@ -40,6 +40,7 @@ export class RecordWriter {
   }
 
   write(change: SessionChange): void {
+    if (this.#hasEnded) return;
     const last = this.#waiting.at(-1);
     const isOnlyK =
       change.openPeriod === undefined && change.endPeriod === undefined && change.presentation === undefined;
@@ -51,11 +52,11 @@ export class RecordWriter {
 
   /** Resolves when everything was written, or cannot be in the name of the current token, or the signal is aborted. */
   async settled(signal: AbortSignal): Promise<void> {
-    if (this.#writing === undefined) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    if (signal.aborted) resolve();
-    await Promise.race([this.#writing, promise]);
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    const onAbort = (): void => resolve();
+    signal.addEventListener('abort', onAbort);
+    while (this.#writing !== undefined && !signal.aborted) await Promise.race([this.#writing, aborted]);
+    signal.removeEventListener('abort', onAbort);
   }
 
   /** The session is over: nothing more is written. */
@@ -65,11 +66,11 @@ export class RecordWriter {
   }
 
   #start(): void {
-    if (this.#writing !== undefined || this.#token === undefined || this.#hasEnded) return;
+    if (this.#writing !== undefined || this.#token === undefined || this.#waiting.length === 0) return;
     this.#writing = this.#drain().finally(() => {
       this.#writing = undefined;
       // What came for another token while the last answer was under way.
-      if (this.#waiting.length > 0) this.#start();
+      this.#start();
     });
   }
 

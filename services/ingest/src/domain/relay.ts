@@ -84,14 +84,16 @@ export class Relay implements MediaRelay {
         yield this.#lag();
         return;
       }
-      // All of them before the first is given out: their data holds for this turn only.
-      yield* writer.marshal(ready);
-      if (ready.length > 0) continue;
-      if (isLast) {
+      if (ready.length > 0) {
+        // All of them are made before the first is given out: their data holds for this turn only.
+        yield* writer.marshal(ready);
+      } else if (isLast) {
         yield endOf(relay.EndReason.PERIOD_ENDED);
         return;
+      } else {
+        // In the same turn as the read that found nothing, or what comes in between would wake nobody.
+        await ring.wait(signal);
       }
-      await ring.wait(signal);
     }
   }
 

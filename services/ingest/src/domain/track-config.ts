@@ -50,13 +50,13 @@ export function videoConfigOf(avc: AvcDecoderConfiguration): VideoConfig {
 /** The configuration of an audio track. Throws `ParseError`, and `ServiceError` for a layout that is not taken. */
 export function audioConfigOf(bytes: Uint8Array): AudioConfig {
   const config = parseAudioSpecificConfig(bytes);
-  const { channelCount, sampleRate, samplesPerFrame } = config;
-  const silentFrame = silentAacFrame(channelCount);
+  const { channelConfiguration, channelCount, sampleRate, samplesPerFrame } = config;
+  const silentFrame = silentAacFrame(channelConfiguration);
   if (silentFrame === undefined) {
     throw new ServiceError(
       'INVALID_ARGUMENT',
       'INGEST_CHANNELS_UNSUPPORTED',
-      `The audio has ${channelCount} channels, which is not taken: set the encoder to mono or stereo`,
+      `The audio has a layout of its own (channel configuration ${channelConfiguration}), which is not taken: set the encoder to mono, stereo or 5.1`,
     );
   }
   if (sampleRate < SAMPLE_RATES.least || sampleRate > SAMPLE_RATES.most) {

@@ -31,11 +31,12 @@ export interface IngestFixture {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts the fixture; `channel` changes every channel, `limits` the limits. */
+/** Starts the fixture; `channel` changes every channel, `limits` and `ring` the configuration. */
 export async function startFixture(
   options: {
     readonly channel?: Partial<session.Channel>;
     readonly limits?: Partial<IngestConfig['limits']>;
+    readonly ring?: Partial<IngestConfig['ring']>;
   } = {},
 ): Promise<IngestFixture> {
   const destination = new PassThrough();
@@ -51,7 +52,11 @@ export async function startFixture(
     events.push(event);
     for (const waiter of waiters) waiter();
   });
-  const config = ingestConfigSchema.parse({ rtmp: { port: 0 }, limits: options.limits ?? {} });
+  const config = ingestConfigSchema.parse({
+    rtmp: { port: 0 },
+    limits: options.limits ?? {},
+    ring: options.ring ?? {},
+  });
   const ingest = await startIngest(config, {
     sessions: store,
     control: controlOf(options.channel ?? {}),
