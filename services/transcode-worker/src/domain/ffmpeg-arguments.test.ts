@@ -57,7 +57,9 @@ describe('the arguments of ffmpeg', () => {
     expect(graph).toContain(
       `[0:v]settb=1/90000,setpts=PTS-${START},fps=25/1:eof_action=pass,settb=1/90000,setpts=PTS+${START},split=2[s0][s1]`,
     );
-    expect(graph).toContain('[0:1]aresample=48000:async=1:min_hard_comp=0.01:first_pts=81600000093184');
+    expect(graph).toContain(
+      '[0:1]aresample=48000,aresample=async=1:min_hard_comp=0.01:first_pts=81600000093184',
+    );
   });
 
   test('forced IDRs are put back on the grid by the offset of the first frame', () => {

@@ -115,7 +115,9 @@ function audioChains(plan: TranscodePlan, audioStream: number): readonly string[
   const { rendition, firstSample } = plan.audio;
   const layout = rendition.channelCount === 1 ? 'mono' : 'stereo';
   return [
-    `[0:${audioStream}]aresample=${rendition.sampleRate}:async=1:min_hard_comp=0.01:first_pts=${firstSample},` +
+    // Two steps: swr counts `first_pts` in samples of its input, which must be the output's for the grid to be exact.
+    `[0:${audioStream}]aresample=${rendition.sampleRate},` +
+      `aresample=async=1:min_hard_comp=0.01:first_pts=${firstSample},` +
       `aformat=sample_fmts=fltp:sample_rates=${rendition.sampleRate}:channel_layouts=${layout}[a]`,
   ];
 }
