@@ -172,10 +172,12 @@ export class RowAuthor {
       const start = this.#grid.startTicksOf(state.next, timescale);
       const end = this.#grid.startTicksOf(this.#grid.after(state.next), timescale);
       const from = Math.max(start, state.mediaEndTicks ?? start);
+      // A segment that has media ends with it: EXTINF is what was served (H-2), although others may have gone on a little.
+      const isTail = endTicks !== undefined && state.next.part > 0 && !state.isGapSegment;
       parts.push(
         this.#row(state, {
           baseMediaDecodeTime: from,
-          durationTicks: Math.max(0, Math.min(end, endTicks ?? end) - from),
+          durationTicks: isTail ? 0 : Math.max(0, Math.min(end, endTicks ?? end) - from),
           isIndependent: false,
           isGap: true,
           data: NO_DATA,
