@@ -116,7 +116,7 @@ describe('limits', () => {
     for (let second = 0; second < 10; second += 1) fast.send(FEED, second * 1000);
     expect(await fast.end).toMatchObject({
       kind: 'rejected',
-      description: expect.stringContaining('A limit of this server'),
+      description: expect.stringContaining('lower its bitrate'),
     });
     const lost = await running.waitForEvent(({ type }) => type === 'PublicationLost');
     expect(lost.data).toMatchObject({ channel: 'sport', reason: 'limit' });

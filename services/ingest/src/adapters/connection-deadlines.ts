@@ -1,5 +1,6 @@
 import type { RtmpPhase } from '@millrace/rtmp';
 import type { IngestConfig } from '../config.ts';
+import type { ConnectionRefusal } from './connection-refusals.ts';
 
 /** What the deadlines of a connection are judged by; times in ms since 1970. */
 export interface ConnectionTimes {
@@ -14,7 +15,7 @@ export interface ConnectionTimes {
 }
 
 /** What a connection has to do now. */
-export type DeadlineVerdict = 'none' | 'ping' | 'media-lost' | { readonly refuse: string };
+export type DeadlineVerdict = 'none' | 'ping' | 'media-lost' | { readonly refuse: ConnectionRefusal };
 
 /** A peer that is silent for this long is asked for a sign of life; media is one as well. */
 const PING_AFTER_MS = 10_000;

@@ -15,6 +15,8 @@ import type { LossReason, Publication } from '../domain/publication.ts';
 import type { PublicationDesk } from '../domain/publication-desk.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { judgeDeadlines } from './connection-deadlines.ts';
+import { CONNECTION_REFUSALS, GOODBYES } from './connection-refusals.ts';
+import type { ConnectionRefusal } from './connection-refusals.ts';
 import { RateLimit } from './rate-limit.ts';
 
 /** What a connection is built on. */
@@ -26,16 +28,6 @@ export interface RtmpConnectionDependencies {
   readonly metrics: IngestMetrics;
 }
 
-/** What an encoder is told when its publication ends; OBS shows the text. */
-const GOODBYES: Readonly<Record<LossReason, string>> = {
-  closed: 'Closed',
-  'no-media': 'No media came for too long',
-  'taken-over': 'Another encoder has taken this channel over',
-  'key-revoked': 'The stream key was revoked',
-  'protocol-error': 'The media could not be understood',
-  limit: 'A limit of this server was reached',
-  shutdown: 'This server is shutting down: reconnect',
-};
 /** How long a connection that was said goodbye to may take to read it. */
 const LINGER_MS = 1000;
 const MAX_ENCODER_CHARACTERS = 128;
@@ -129,11 +121,11 @@ export class RtmpConnection {
     });
   }
 
-  /** Closes the connection for a reason that is counted; a publication hears that a limit was reached. */
-  refuse(id: string): void {
-    this.#dependencies.logger.info({ remoteAddress: this.remoteAddress, id }, 'A connection was closed');
+  /** Closes the connection for a reason that is said and counted; to a publication it is a limit. */
+  refuse(id: ConnectionRefusal): void {
+    this.#dependencies.logger.info({ remoteAddress: this.remoteAddress, id }, CONNECTION_REFUSALS[id]);
     this.#count(id);
-    this.#say(GOODBYES.limit);
+    this.#say(CONNECTION_REFUSALS[id]);
     this.#end('limit');
   }
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { listen } from '@millrace/runtime';
+import { CONNECTION_REFUSALS } from './connection-refusals.ts';
 import { RtmpConnection } from './rtmp-connection.ts';
 import type { RtmpConnectionDependencies } from './rtmp-connection.ts';
 
@@ -8,11 +9,6 @@ import type { RtmpConnectionDependencies } from './rtmp-connection.ts';
 const CHECK_INTERVAL_MS = 500;
 /** Connections over a limit that are let in to be told so; more are closed unheard. */
 const MAX_REFUSED_CONNECTIONS = 64;
-
-const REFUSALS = {
-  INGEST_CONNECTION_LIMIT: 'This server has as many connections as it may: try again later',
-  INGEST_ADDRESS_LIMIT: 'Too many connections from this address: close some first',
-} as const;
 
 /** Listens for encoders and keeps the limits that concern all connections. */
 export class RtmpServer {
@@ -70,9 +66,9 @@ export class RtmpServer {
     if (isFull || fromAddress >= config.limits.connectionsPerAddress) {
       const id = isFull ? 'INGEST_CONNECTION_LIMIT' : 'INGEST_ADDRESS_LIMIT';
       metrics.refused.inc({ reason: id });
-      logger.debug({ remoteAddress: address, id }, REFUSALS[id]);
+      logger.debug({ remoteAddress: address, id }, CONNECTION_REFUSALS[id]);
       if (this.#refused.size >= MAX_REFUSED_CONNECTIONS) socket.destroy();
-      else this.#keep(this.#refused, socket, REFUSALS[id]);
+      else this.#keep(this.#refused, socket, CONNECTION_REFUSALS[id]);
       return;
     }
     this.#perAddress.set(address, fromAddress + 1);

@@ -166,7 +166,7 @@ async function withDeadline<T>(answer: Promise<T>, ms: number): Promise<T> {
     timer = setTimeout(
       () =>
         reject(
-          new ServiceError('DEADLINE_EXCEEDED', 'INGEST_NO_ANSWER', `No answer in ${ms} ms`, {
+          new ServiceError('DEADLINE_EXCEEDED', 'INGEST_NO_ANSWER', `No answer within ${Math.round(ms)} ms`, {
             retryable: true,
           }),
         ),
