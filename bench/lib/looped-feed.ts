@@ -13,7 +13,7 @@ const CSID = { audio: 4, video: 6 } as const;
 const TYPE_ID = { audio: MessageType.audio, video: MessageType.video } as const;
 
 /** A message that a publication sends once, before the loop. */
-export interface FeedHeader {
+interface FeedHeader {
   readonly type: 'audio' | 'video' | 'data';
   readonly payload: Uint8Array;
 }
