@@ -72,7 +72,8 @@ setInterval(() => {
 /** Starts to play; resolves when the player has taken the URL. */
 window.startPlayer = async (name, url) => {
   window.player = await PLAYERS[name](url);
-  await video.play().catch(() => undefined);
+  // dash.js plays by itself; it updates the MPD only after a `play` event that it has seen.
+  if (name !== 'dashjs') await video.play().catch(() => undefined);
 };
 
 /** What was seen so far. */

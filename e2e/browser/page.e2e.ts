@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { testPictureArguments } from '../../scripts/test-picture.ts';
+import { start, stopAll } from '../verbs/children.ts';
+import type { OwnedProcess } from '../verbs/children.ts';
+import { isLong, SMALL_RUNG, TEST_DEADLINE_MS } from '../verbs/form.ts';
+import { createChannel, startMillrace, waitForPlayable, withLogs } from '../verbs/millrace.ts';
+import type { Channel, Millrace } from '../verbs/millrace.ts';
+import { startChromium } from './chromium.ts';
+
+let browser: Browser;
+let millrace: Millrace;
+const DEADLINE = { timeout: 60_000 };
+
+beforeAll(async () => {
+  browser = await startChromium();
+  millrace = await startMillrace();
+}, TEST_DEADLINE_MS);
+
+afterAll(async () => {
+  await browser.close();
+  await stopAll();
+}, TEST_DEADLINE_MS);
+
+/** Opens the page and notes every request that leaves its origin, and every script that fails. */
+async function openPage(hash: string): Promise<{ readonly page: Page; readonly problems: readonly string[] }> {
+  const page = await browser.newPage();
+  const problems: string[] = [];
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (url.protocol !== 'blob:' && url.origin !== millrace.http) problems.push(`foreign: ${request.url()}`);
+  });
+  page.on('pageerror', (error) => problems.push(`script: ${error.message}`));
+  await page.goto(`${millrace.http}/${hash}`);
+  return { page, problems };
+}
+
+/** Publishes the test picture with its clock. */
+function publishTestPicture(channel: Channel): OwnedProcess {
+  const picture = isLong ? { width: 1280, height: 720, frameRate: 30 } : { width: 426, height: 240, frameRate: 15 };
+  return start(
+    'ffmpeg',
+    testPictureArguments({ ...picture, bitrateBps: 600_000, keyframeSeconds: 2, url: channel.publishUrl }),
+  );
+}
+
+async function textOf(page: Page, selector: string, pattern: RegExp): Promise<string> {
+  await page.waitForFunction(
+    `new RegExp(${JSON.stringify(pattern.source)}).test(document.querySelector(${JSON.stringify(selector)})?.textContent ?? '')`,
+    undefined,
+    DEADLINE,
+  );
+  return (await page.textContent(selector)) ?? '';
+}
+
+describe('the page', () => {
+  test(
+    'lists a channel that starts while it is open, plays it, measures its latency in the picture, and says when it ends',
+    async () =>
+      withLogs(
+        () => millrace,
+        async () => {
+          const channel = await createChannel(millrace, 'shown', { ladder: [SMALL_RUNG], graceSeconds: 2 });
+          const { page, problems } = await openPage('#shown');
+          await textOf(page, '#message', /not live/);
+          expect(await page.locator('#channels li').count()).toBe(0);
+
+          const publisher = publishTestPicture(channel);
+          await waitForPlayable(channel);
+          await page.locator('#channels [data-channel="shown"]').waitFor(DEADLINE);
+          await textOf(page, '#resolution', /426 × 240/);
+          await textOf(page, '#bitrate', /\d/);
+          await page.locator('#latency[data-source="picture"]').waitFor(DEADLINE);
+          const latency = Number.parseFloat(await textOf(page, '#latency', /\d/));
+          expect(latency).toBeGreaterThan(0);
+          expect(latency).toBeLessThan(20);
+          const before = Number(await page.evaluate("document.querySelector('#video').currentTime"));
+          await page.waitForFunction(
+            `document.querySelector('#video').currentTime > ${before + 3}`,
+            undefined,
+            DEADLINE,
+          );
+          expect(
+            Number(await page.evaluate("document.querySelector('#video').webkitAudioDecodedByteCount")),
+          ).toBeGreaterThan(0);
+
+          await publisher.stop();
+          await textOf(page, '#message', /ended/);
+          await page.locator('#channels li').waitFor({ ...DEADLINE, state: 'detached' });
+          expect(problems).toEqual([]);
+          await page.close();
+        },
+      ),
+    TEST_DEADLINE_MS,
+  );
+
+  test(
+    'makes a channel and a stream key after the token was entered, and shows the key once',
+    async () => {
+      const { page, problems } = await openPage('');
+      expect(await page.inputValue('#server')).toBe(millrace.rtmp);
+      expect(await page.locator('#admin').isVisible()).toBe(false);
+      await page.fill('#token', millrace.adminToken);
+      await page.click('#unlock button');
+      await page.locator('#admin').waitFor(DEADLINE);
+      await page.fill('#channel-name', 'from-the-page');
+      await page.click('#make-channel button');
+      await page.locator('#key-channel option[value="from-the-page"]').waitFor({ ...DEADLINE, state: 'attached' });
+      await page.selectOption('#key-channel', 'from-the-page');
+      await page.click('#make-key button');
+      await page.locator('#issued').waitFor(DEADLINE);
+      const key = await page.inputValue('#stream-key');
+      expect(key.length).toBeGreaterThan(15);
+      await page.click('#forget');
+      expect(await page.inputValue('#stream-key')).toBe('');
+      expect(await page.content()).not.toContain(key);
+      expect(millrace.logs().includes(key)).toBe(false);
+      expect(problems).toEqual([]);
+      await page.close();
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test(
+    'says so when a token is wrong',
+    async () => {
+      const { page } = await openPage('');
+      await page.fill('#token', 'a-token-that-is-wrong-0123');
+      await page.click('#unlock button');
+      await textOf(page, '#notice', /\S/);
+      expect(await page.locator('#admin').isVisible()).toBe(false);
+      await page.close();
+    },
+    TEST_DEADLINE_MS,
+  );
+});
