@@ -53,8 +53,8 @@ test('the child of a parent that is killed does not outlive it', async () => {
   const program = `
     import { PipedChild } from ${JSON.stringify(module)};
     const child = PipedChild.start({
-      path: 'ffmpeg',
-      arguments: ['-v', 'error', '-f', 'nut', '-i', 'pipe:0', '-f', 'null', '-'],
+      path: 'cat',
+      arguments: [],
       outputs: 0,
       onOutput: () => {},
     });
