@@ -52,16 +52,42 @@ async function encodeClip(options: ClipOptions): Promise<Clip> {
   const path = join(directory, `${known.size}.flv`);
   const framesPerSecond = frameRateOf(rate);
   const args = ['-hide_banner', '-nostdin', '-v', 'error', '-y'];
-  if (size !== undefined) args.push('-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}`);
-  if (audio !== undefined) args.push('-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=${audio.rate}`);
-  args.push('-t', String(seconds));
+  if (size !== undefined)
+    args.push('-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=${rate}:duration=${seconds}`);
+  if (audio !== undefined)
+    args.push('-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=${audio.rate}:duration=${seconds}`);
   if (size !== undefined) {
     const rateBps = String(options.bitrateBps ?? 600_000);
     const gop = Math.round(gopSeconds * framesPerSecond);
     if (options.isVariable === true)
-      args.push('-vf', `select='not(mod(n,${gop}))+mod(n,3)'`, '-fps_mode', 'vfr', '-enc_time_base', '1:1000');
-    args.push('-c:v', 'libx264', '-preset', 'ultrafast', '-b:v', rateBps, '-maxrate', rateBps, '-bufsize', rateBps);
-    args.push('-bf', String(options.bFrames ?? 0), '-sc_threshold', '0', '-pix_fmt', options.pixelFormat ?? 'yuv420p');
+      args.push(
+        '-vf',
+        `select='not(mod(n,${gop}))+mod(n,3)'`,
+        '-fps_mode',
+        'vfr',
+        '-enc_time_base',
+        '1:1000',
+      );
+    args.push(
+      '-c:v',
+      'libx264',
+      '-preset',
+      'ultrafast',
+      '-b:v',
+      rateBps,
+      '-maxrate',
+      rateBps,
+      '-bufsize',
+      rateBps,
+    );
+    args.push(
+      '-bf',
+      String(options.bFrames ?? 0),
+      '-sc_threshold',
+      '0',
+      '-pix_fmt',
+      options.pixelFormat ?? 'yuv420p',
+    );
     const forced = options.keyframeTimes?.join(',') ?? `expr:gte(t,n_forced*${gopSeconds})`;
     args.push('-force_key_frames', forced, '-g', '1000');
   }
