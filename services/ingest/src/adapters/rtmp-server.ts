@@ -7,6 +7,8 @@ import type { RtmpConnectionDependencies } from './rtmp-connection.ts';
 
 /** One timer for all connections; deadlines are kept to within this. */
 const CHECK_INTERVAL_MS = 500;
+/** A check that comes later than this says that the process was stopped or overloaded. */
+const MAX_STALL_MS = 3 * CHECK_INTERVAL_MS;
 /** Connections over a limit that are let in to be told so; more are closed unheard. */
 const MAX_REFUSED_CONNECTIONS = 64;
 
@@ -19,6 +21,7 @@ export class RtmpServer {
   readonly #refused = new Set<RtmpConnection>();
   readonly #perAddress = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
+  #checkedAtMs = 0;
 
   constructor(dependencies: RtmpConnectionDependencies) {
     this.#dependencies = dependencies;
@@ -29,6 +32,7 @@ export class RtmpServer {
 
   async start(): Promise<AddressInfo> {
     const address = await listen(this.#server, this.#dependencies.config.rtmp, 'RTMP');
+    this.#checkedAtMs = this.#dependencies.clock();
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
     return address;
   }
@@ -91,6 +95,10 @@ export class RtmpServer {
 
   #check(): void {
     const nowMs = this.#dependencies.clock();
+    const sinceLastMs = nowMs - this.#checkedAtMs;
+    this.#checkedAtMs = nowMs;
+    // This process stood still: what encoders sent meanwhile has not been read yet, and they are not to be blamed.
+    if (sinceLastMs > MAX_STALL_MS) return;
     let heldBytes = 0;
     let largest: RtmpConnection | undefined;
     for (const connection of this.#connections) {
