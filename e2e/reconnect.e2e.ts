@@ -105,7 +105,9 @@ describe('two encoders', () => {
           await waitForPlayable(channel);
           const { verdict: watched, segments } = watchToTheEnd(channel);
           const before = await segments(SEGMENTS);
-          const second = publish(channel.publishUrl, await makeClip({ ...usual, bFrames: 0 }), { isLooping: true });
+          const second = publish(channel.publishUrl, await makeClip({ ...usual, bFrames: 0 }), {
+            isLooping: true,
+          });
           expect((await first.ended).code).not.toBe(0);
           await segments(before.segments + SEGMENTS);
           expect(second.isRunning()).toBe(true);

@@ -78,7 +78,8 @@ describe('an encoder is refused with a reason that its user sees', () => {
 
   test('no key and no token is in any log, at any level', () => {
     const logs = millrace.logs();
-    for (const id of ['STREAM_KEY_REJECTED', 'APP_UNKNOWN', 'CHANNEL_IN_USE']) expect(logs).toContain(`INGEST_${id}`);
+    for (const id of ['STREAM_KEY_REJECTED', 'APP_UNKNOWN', 'CHANNEL_IN_USE'])
+      expect(logs).toContain(`INGEST_${id}`);
     expect(secrets.length).toBeGreaterThanOrEqual(4);
     for (const secret of secrets) expect(logs.includes(secret)).toBe(false);
   });

@@ -6,7 +6,14 @@ import { makeClip, USUAL } from './verbs/clip.ts';
 import type { ClipOptions } from './verbs/clip.ts';
 import { expectFlawless, renditionOf } from './verbs/expect-flawless.ts';
 import { isLong, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS } from './verbs/form.ts';
-import { createChannel, ffmpegsOf, sessionOf, startMillrace, waitForPlayable, withLogs } from './verbs/millrace.ts';
+import {
+  createChannel,
+  ffmpegsOf,
+  sessionOf,
+  startMillrace,
+  waitForPlayable,
+  withLogs,
+} from './verbs/millrace.ts';
 import type { Channel, Millrace } from './verbs/millrace.ts';
 import { publish } from './verbs/publish.ts';
 
@@ -21,7 +28,12 @@ async function publishToTheEnd(
   name: string,
   settings: { readonly ladder: readonly unknown[] },
   options: ClipOptions,
-): Promise<{ readonly verdict: Verdict; readonly channel: Channel; readonly ffmpegs: number; readonly frames: number }> {
+): Promise<{
+  readonly verdict: Verdict;
+  readonly channel: Channel;
+  readonly ffmpegs: number;
+  readonly frames: number;
+}> {
   const channel = await createChannel(millrace, name, { ...settings, graceSeconds: 2 });
   const clip = await makeClip(options);
   publish(channel.publishUrl, clip);
@@ -36,7 +48,8 @@ async function publishToTheEnd(
 }
 
 describe('the `source` rung', () => {
-  test(
+  // Each has a Millrace of its own: one of them must have no ffmpeg.
+  test.concurrent(
     'alone: the frames of the encoder are passed through, and no ffmpeg runs',
     async () => {
       const millrace = await startMillrace();
@@ -60,7 +73,7 @@ describe('the `source` rung', () => {
     TEST_DEADLINE_MS,
   );
 
-  test(
+  test.concurrent(
     'beside others: listed when the first boundary has an IDR, a gap where a later one has none, left out otherwise',
     async () => {
       const millrace = await startMillrace();
@@ -70,7 +83,12 @@ describe('the `source` rung', () => {
         async () => {
           const [fits, misses, never] = await Promise.all([
             publishToTheEnd(millrace, 'source-fits', { ladder }, source),
-            publishToTheEnd(millrace, 'source-misses', { ladder }, { ...source, keyframeTimes: [0, 2, 4, 6.5, 8] }),
+            publishToTheEnd(
+              millrace,
+              'source-misses',
+              { ladder },
+              { ...source, keyframeTimes: [0, 2, 4, 6.5, 8] },
+            ),
             publishToTheEnd(millrace, 'source-never', { ladder }, { ...source, gopSeconds: 3 }),
           ]);
           expectFlawless(fits.verdict);
@@ -79,7 +97,10 @@ describe('the `source` rung', () => {
           // The boundary at 6 s has no IDR: K is a gap in both containers, and only there.
           expect(misses.verdict.violations).toEqual([]);
           expect(renditionOf(misses.verdict, 'source/index')).toMatchObject({ gaps: 1, missingSegments: 0 });
-          expect(renditionOf(misses.verdict, `${SMALL_RUNG.name}/index`)).toMatchObject({ gaps: 0, segments: SECONDS / 2 });
+          expect(renditionOf(misses.verdict, `${SMALL_RUNG.name}/index`)).toMatchObject({
+            gaps: 0,
+            segments: SECONDS / 2,
+          });
           expect(millrace.logs()).toMatch(/keyframe interval/i);
 
           expectFlawless(never.verdict);

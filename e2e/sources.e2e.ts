@@ -71,7 +71,11 @@ describe('what encoders send', () => {
         async () => {
           const channel = await open(name);
           const clip = await makeClip({ ...options, seconds: SECONDS });
-          const publisher = publish(channel.publishUrl, clip, firstTimestampMs === undefined ? {} : { firstTimestampMs });
+          const publisher = publish(
+            channel.publishUrl,
+            clip,
+            firstTimestampMs === undefined ? {} : { firstTimestampMs },
+          );
           const verdict = await watchToTheEnd(channel);
           expect(await publisher.ended).toMatchObject({ code: 0 });
           expectFlawless(verdict);
@@ -100,7 +104,12 @@ describe('what encoders send', () => {
         async () => {
           const channel = await open('gstreamer');
           const [width = 0, height = 0] = SIZE.split('x').map(Number);
-          const publisher = publishGStreamer(channel.publishUrl, { width, height, rate: 30, seconds: SECONDS });
+          const publisher = publishGStreamer(channel.publishUrl, {
+            width,
+            height,
+            rate: 30,
+            seconds: SECONDS,
+          });
           const verdict = await watchToTheEnd(channel);
           expect(await publisher.ended).toMatchObject({ code: 0 });
           expectFlawless(verdict);

@@ -6,6 +6,7 @@ import type { OwnedProcess } from '../verbs/children.ts';
 import { isLong, SMALL_RUNG, TEST_DEADLINE_MS } from '../verbs/form.ts';
 import { createChannel, startMillrace, waitForPlayable, withLogs } from '../verbs/millrace.ts';
 import type { Channel, Millrace } from '../verbs/millrace.ts';
+import { waitFor } from '../verbs/wait-for.ts';
 import { startChromium } from './chromium.ts';
 
 let browser: Browser;
@@ -23,7 +24,9 @@ afterAll(async () => {
 }, TEST_DEADLINE_MS);
 
 /** Opens the page and notes every request that leaves its origin, and every script that fails. */
-async function openPage(hash: string): Promise<{ readonly page: Page; readonly problems: readonly string[] }> {
+async function openPage(
+  hash: string,
+): Promise<{ readonly page: Page; readonly problems: readonly string[] }> {
   const page = await browser.newPage();
   const problems: string[] = [];
   page.on('request', (request) => {
@@ -37,20 +40,37 @@ async function openPage(hash: string): Promise<{ readonly page: Page; readonly p
 
 /** Publishes the test picture with its clock. */
 function publishTestPicture(channel: Channel): OwnedProcess {
-  const picture = isLong ? { width: 1280, height: 720, frameRate: 30 } : { width: 426, height: 240, frameRate: 15 };
+  const picture = isLong
+    ? { width: 1280, height: 720, frameRate: 30 }
+    : { width: 426, height: 240, frameRate: 15 };
   return start(
     'ffmpeg',
     testPictureArguments({ ...picture, bitrateBps: 600_000, keyframeSeconds: 2, url: channel.publishUrl }),
   );
 }
 
+/** Waits for a text, without asking the page to evaluate anything: its policy forbids that. */
 async function textOf(page: Page, selector: string, pattern: RegExp): Promise<string> {
-  await page.waitForFunction(
-    `new RegExp(${JSON.stringify(pattern.source)}).test(document.querySelector(${JSON.stringify(selector)})?.textContent ?? '')`,
-    undefined,
-    DEADLINE,
+  return waitFor(
+    `${selector} says ${String(pattern)}`,
+    async () => {
+      const text = (await page.textContent(selector)) ?? '';
+      return pattern.test(text) && text;
+    },
+    DEADLINE.timeout,
   );
-  return (await page.textContent(selector)) ?? '';
+}
+
+interface Played {
+  readonly seconds: number;
+  readonly audioBytes: number;
+}
+
+async function played(page: Page): Promise<Played> {
+  return page.locator('#video').evaluate((element) => {
+    const video = element as HTMLVideoElement & { readonly webkitAudioDecodedByteCount: number };
+    return { seconds: video.currentTime, audioBytes: video.webkitAudioDecodedByteCount };
+  });
 }
 
 describe('the page', () => {
@@ -74,15 +94,16 @@ describe('the page', () => {
           const latency = Number.parseFloat(await textOf(page, '#latency', /\d/));
           expect(latency).toBeGreaterThan(0);
           expect(latency).toBeLessThan(20);
-          const before = Number(await page.evaluate("document.querySelector('#video').currentTime"));
-          await page.waitForFunction(
-            `document.querySelector('#video').currentTime > ${before + 3}`,
-            undefined,
-            DEADLINE,
+          const before = await played(page);
+          const after = await waitFor(
+            'the page has played 3 s more',
+            async () => {
+              const now = await played(page);
+              return now.seconds > before.seconds + 3 && now;
+            },
+            DEADLINE.timeout,
           );
-          expect(
-            Number(await page.evaluate("document.querySelector('#video').webkitAudioDecodedByteCount")),
-          ).toBeGreaterThan(0);
+          expect(after.audioBytes).toBeGreaterThan(before.audioBytes);
 
           await publisher.stop();
           await textOf(page, '#message', /ended/);
@@ -105,7 +126,9 @@ describe('the page', () => {
       await page.locator('#admin').waitFor(DEADLINE);
       await page.fill('#channel-name', 'from-the-page');
       await page.click('#make-channel button');
-      await page.locator('#key-channel option[value="from-the-page"]').waitFor({ ...DEADLINE, state: 'attached' });
+      await page
+        .locator('#key-channel option[value="from-the-page"]')
+        .waitFor({ ...DEADLINE, state: 'attached' });
       await page.selectOption('#key-channel', 'from-the-page');
       await page.click('#make-key button');
       await page.locator('#issued').waitFor(DEADLINE);

@@ -56,8 +56,10 @@ export class AgreementRules {
       where,
       `it is segment ${String(numberB)}, in ${labelA} ${String(numberA)}`,
     );
-    if (a.facts === undefined || b.facts === undefined || a.init === undefined || b.init === undefined) return;
-    const seconds = (segment: typeof a): number => (segment.facts?.tfdt ?? 0) / (segment.init?.timescale ?? 1);
+    if (a.facts === undefined || b.facts === undefined || a.init === undefined || b.init === undefined)
+      return;
+    const seconds = (segment: typeof a): number =>
+      (segment.facts?.tfdt ?? 0) / (segment.init?.timescale ?? 1);
     const skewSeconds = seconds(b) - seconds(a);
     if (a.init.kind === b.init.kind) {
       this.#report.expect(

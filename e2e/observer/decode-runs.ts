@@ -77,7 +77,12 @@ async function decodeRun(run: Run, report: Report, timeoutMs: number): Promise<D
   );
   const frames = Number(/^frame=(\d+)$/gm.exec(lastProgress(result.stdout))?.[1] ?? 0);
   if (video !== undefined) {
-    report.expect(frames === packets, 'decode', run.where, `${frames} pictures came out of ${packets} packets`);
+    report.expect(
+      frames === packets,
+      'decode',
+      run.where,
+      `${frames} pictures came out of ${packets} packets`,
+    );
   }
   return { run, frames, packets };
 }

@@ -65,7 +65,12 @@ export async function checkMediaDelivery(
     `a range was answered with ${part.status} and ${String(part.headers['content-range'])}`,
   );
   const beyond = await library.ask(url, { headers: { range: `bytes=${whole.body.length}-` } });
-  report.expect(beyond.status === 416, 'O-2', url, `a range beyond the end was answered with ${beyond.status}`);
+  report.expect(
+    beyond.status === 416,
+    'O-2',
+    url,
+    `a range beyond the end was answered with ${beyond.status}`,
+  );
   const head = await library.ask(url, { method: 'HEAD' });
   report.expect(
     head.status === 200 && Number(head.headers['content-length']) === whole.body.length,

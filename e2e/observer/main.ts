@@ -25,7 +25,9 @@ const urls = positionals.flatMap((url) =>
     : [url],
 );
 if (urls.length === 0 || !(seconds > 0)) {
-  process.stderr.write('usage: node e2e/observer/main.ts URL... --seconds N [--segment SECONDS] [--no-decode]\n');
+  process.stderr.write(
+    'usage: node e2e/observer/main.ts URL... --seconds N [--segment SECONDS] [--no-decode]\n',
+  );
   process.exit(2);
 }
 const stop = new AbortController();
@@ -42,4 +44,5 @@ const verdict = await observe({
     : { segmentDuration: { numerator: Math.round(Number(values.segment) * 1000), denominator: 1000 } }),
 });
 process.stdout.write(`${formatVerdict(verdict)}\n`);
-process.exitCode = verdict.violationCount === 0 && verdict.missingSegments === 0 && verdict.segments > 0 ? 0 : 1;
+process.exitCode =
+  verdict.violationCount === 0 && verdict.missingSegments === 0 && verdict.segments > 0 ? 0 : 1;

@@ -257,12 +257,7 @@ function checkHeaders(traf: TrackFragment, init: InitFacts, where: string, repor
     where,
     `track ${traf.tfhd.track_id} is not the init segment's`,
   );
-  report.expect(
-    traf.tfdt?.version === 1,
-    'C-1',
-    where,
-    'tfdt is not 64 bits long',
-  );
+  report.expect(traf.tfdt?.version === 1, 'C-1', where, 'tfdt is not 64 bits long');
   report.expect(
     !init.hasEditList || traf.truns.every(({ version }) => version === 0),
     'C-1',

@@ -162,7 +162,9 @@ export class MpdFollower {
     const playable = mpd.type === 'static' ? (mpd.durationSeconds ?? 0) - (period.start ?? 0) : sinceStart;
     const end = Math.min(playable, period.duration ?? Number.POSITIVE_INFINITY);
     // What ends within the tolerance may still be on its way.
-    const count = Math.floor((end - (mpd.type === 'static' ? -0.001 : AVAILABILITY_TOLERANCE_MS / 1000)) / seconds);
+    const count = Math.floor(
+      (end - (mpd.type === 'static' ? -0.001 : AVAILABILITY_TOLERANCE_MS / 1000)) / seconds,
+    );
     if (count < 1) return;
     const number = representation.startNumber + count - 1;
     const key = `${period.id}/${representation.id}`;

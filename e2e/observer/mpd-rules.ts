@@ -60,14 +60,24 @@ function checkStatic(mpd: Mpd, where: string, report: Report): void {
     where,
     'a static MPD without a duration',
   );
-  report.expect(mpd.minimumUpdateSeconds === undefined, 'T-6', where, 'a static MPD with @minimumUpdatePeriod');
+  report.expect(
+    mpd.minimumUpdateSeconds === undefined,
+    'T-6',
+    where,
+    'a static MPD with @minimumUpdatePeriod',
+  );
 }
 
 function checkPeriod(period: MpdPeriod, where: string, report: Report): void {
   const place = `${where} ${period.id}`;
   report.expect(period.id !== '' && period.start !== undefined, 'T-2', place, 'Period without @id or @start');
   report.expect(period.sets.length > 0, 'T-4', place, 'a Period without an AdaptationSet');
-  report.expect(period.duration === undefined || period.duration > 0, 'T-4', place, 'a Period of zero length');
+  report.expect(
+    period.duration === undefined || period.duration > 0,
+    'T-4',
+    place,
+    'a Period of zero length',
+  );
   for (const set of period.sets) {
     report.expect(set.id !== '', 'T-2', place, 'AdaptationSet without @id');
     const modes = new Set(set.representations.map(({ timeline }) => timeline === undefined));
@@ -143,12 +153,7 @@ export function checkMpdUpdate(before: Mpd, after: Mpd, where: string, report: R
     where,
     `the MPD changed, and @publishTime went from ${String(before.publishMs)} to ${String(after.publishMs)}`,
   );
-  report.expect(
-    !(before.type === 'static'),
-    'T-6',
-    where,
-    'the MPD changed after it was static',
-  );
+  report.expect(!(before.type === 'static'), 'T-6', where, 'the MPD changed after it was static');
   checkPeriods(before, after, where, report);
 }
 

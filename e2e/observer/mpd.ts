@@ -120,7 +120,10 @@ export function playerSegmentUrls(mpd: Mpd): ReadonlySet<string> {
 }
 
 /** The URL of a segment of a Representation. */
-export function segmentUrl(representation: MpdRepresentation, segment: { number: number; t: number }): string {
+export function segmentUrl(
+  representation: MpdRepresentation,
+  segment: { number: number; t: number },
+): string {
   return representation.media
     .replaceAll('$Number$', String(segment.number))
     .replaceAll('$Time$', String(segment.t))
@@ -151,13 +154,13 @@ function readRepresentation(
 ): MpdRepresentation {
   const templates = [element, set, period].flatMap((owner) => children(owner, 'SegmentTemplate'));
   const attribute = (name: string): string | undefined =>
-    templates.map((template) => template.getAttribute(name)).find((value) => value !== null && value !== '') ??
-    undefined;
+    templates
+      .map((template) => template.getAttribute(name))
+      .find((value) => value !== null && value !== '') ?? undefined;
   const startNumber = Number(attribute('startNumber') ?? 1);
   const timeline = templates.flatMap((template) => children(template, 'SegmentTimeline'))[0];
   const duration = attribute('duration');
-  const resolve = (template: string): string =>
-    new URL(template, baseUrl).href;
+  const resolve = (template: string): string => new URL(template, baseUrl).href;
   const id = element.getAttribute('id') ?? '';
   return {
     id,

@@ -51,7 +51,7 @@ export function readMultivariant(url: string, text: string): MultivariantPlaylis
         attributes['AVERAGE-BANDWIDTH'] === undefined ? undefined : Number(attributes['AVERAGE-BANDWIDTH']),
       codecs: attributes.CODECS?.split(',').map((codec) => codec.trim()) ?? [],
       resolution: attributes.RESOLUTION,
-      frameRate: attributes['FRAME-RATE'] === undefined ? undefined : Number(attributes['FRAME-RATE']),
+      frameRate: attributes['FRAME-RATE'],
       audioGroup: attributes.AUDIO,
     })),
   };
@@ -113,7 +113,12 @@ function checkMediaTags(text: string, where: string, report: Report): void {
     if (!line.startsWith('#EXT-X-MEDIA:')) continue;
     const group = /GROUP-ID="([^"]*)"/.exec(line)?.[1] ?? '';
     const name = /NAME="([^"]*)"/.exec(line)?.[1];
-    report.expect(name !== undefined && /LANGUAGE="/.test(line), 'M-3', where, `${line}: NAME or LANGUAGE is missing`);
+    report.expect(
+      name !== undefined && /LANGUAGE="/.test(line),
+      'M-3',
+      where,
+      `${line}: NAME or LANGUAGE is missing`,
+    );
     report.expect(
       !line.includes('TYPE=AUDIO') || /CHANNELS="/.test(line),
       'M-3',

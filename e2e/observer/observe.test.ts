@@ -44,10 +44,19 @@ describe('a presentation that ffmpeg made', () => {
     expect(verdict.violationCount).toBe(0);
     expect(verdict.renditions).toHaveLength(5);
     for (const rendition of verdict.renditions) {
-      expect(rendition).toMatchObject({ segments, missingSegments: 0, discontinuities: 1, tickErrors: 0, isEnded: true });
+      expect(rendition).toMatchObject({
+        segments,
+        missingSegments: 0,
+        discontinuities: 1,
+        tickErrors: 0,
+        isEnded: true,
+      });
     }
     for (const rendition of verdict.renditions.filter(({ label }) => !label.startsWith('audio'))) {
-      expect(rendition).toMatchObject({ frames: segments * FRAME_RATE, decodedFrames: segments * FRAME_RATE });
+      expect(rendition).toMatchObject({
+        frames: segments * FRAME_RATE,
+        decodedFrames: segments * FRAME_RATE,
+      });
     }
     expect(verdict.mpds.map(({ periods, isStatic }) => [periods, isStatic])).toEqual([
       [2, true],

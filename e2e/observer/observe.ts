@@ -171,11 +171,7 @@ async function look(presentation: Presentation, context: FollowerContext): Promi
 }
 
 /** H-11: said in the multivariant playlist, or in every video playlist. */
-function checkIndependence(
-  { playlist }: Presentation,
-  follower: RenditionFollower,
-  report: Report,
-): void {
+function checkIndependence({ playlist }: Presentation, follower: RenditionFollower, report: Report): void {
   if (playlist === undefined || follower.playlist === undefined) return;
   report.expect(
     playlist.hasIndependentSegments || follower.playlist.text.includes('#EXT-X-INDEPENDENT-SEGMENTS'),

@@ -79,8 +79,7 @@ function checkRemovalFloor(after: MediaPlaylist, where: string, report: Report):
 
 function describeChange(before: ListedSegment, after: ListedSegment): string | undefined {
   for (const name of ['url', 'durationSeconds', 'isDiscontinuity', 'isGap', 'mapUrl', 'pdt'] as const) {
-    if (before[name] !== after[name])
-      return `${name} from ${String(before[name])} to ${String(after[name])}`;
+    if (before[name] !== after[name]) return `${name} from ${String(before[name])} to ${String(after[name])}`;
   }
   return undefined;
 }

@@ -6,6 +6,7 @@ import type { ListedSegment, MediaPlaylist } from './media-playlist.ts';
 import { checkMediaPlaylist } from './media-playlist-rules.ts';
 import type { InitFacts, SegmentFacts } from './media-segment.ts';
 import { checkPlaylistMutation } from './playlist-mutation-rules.ts';
+import { RemovalRules } from './removal-rules.ts';
 import type { Report } from './report.ts';
 import type { Run, Spool } from './spool.ts';
 import type { Timing } from './timing.ts';
@@ -67,7 +68,7 @@ export class RenditionFollower {
     return [...this.segments.values()].flatMap(({ facts }) => (facts === undefined ? [] : [facts.samples]));
   }
   readonly #context: FollowerContext;
-  readonly #lifetimes = new Map<string, number>();
+  readonly #removals: RemovalRules;
   #lastMsn: number | undefined;
   #lastNewMs: number | undefined;
   #isStalled = false;
@@ -80,8 +81,13 @@ export class RenditionFollower {
 
   constructor(url: string, context: FollowerContext) {
     this.url = url;
-    this.label = new URL(url).pathname.split('/').slice(-2).join('/').replace(/\.m3u8$/, '');
+    this.label = new URL(url).pathname
+      .split('/')
+      .slice(-2)
+      .join('/')
+      .replace(/\.m3u8$/, '');
     this.#context = context;
+    this.#removals = new RemovalRules(this.label, context);
   }
 
   /** Loads the playlist anew and follows what is new in it. */
@@ -103,8 +109,7 @@ export class RenditionFollower {
     report.expect(!text.startsWith('\uFEFF'), 'H-20', this.label, 'the playlist has a byte order mark');
     if (playlist.text !== this.playlist?.text) {
       checkMediaPlaylist(playlist, this.label, report);
-      if (this.playlist !== undefined)
-        checkPlaylistMutation(this.playlist, playlist, this.label, report);
+      if (this.playlist !== undefined) checkPlaylistMutation(this.playlist, playlist, this.label, report);
     }
     const before = this.playlist;
     this.playlist = playlist;
@@ -113,7 +118,7 @@ export class RenditionFollower {
     for (const segment of playlist.segments) {
       if (this.#lastMsn === undefined || segment.msn > this.#lastMsn) await this.#follow(segment, seenMs);
     }
-    if (before !== undefined) await this.#checkRemoved(before, playlist);
+    if (before !== undefined) await this.#removals.check(before, playlist, this.segments);
   }
 
   /** H-3: a new segment comes at most 1.5 target durations after the one before. */
@@ -142,7 +147,11 @@ export class RenditionFollower {
     if (this.#lastMsn !== undefined && segment.msn > this.#lastMsn + 1) {
       const skipped = segment.msn - this.#lastMsn - 1;
       this.missingCount += skipped;
-      report.add('H-5', this.label, `${skipped} segments before ${segment.msn} were never seen in the playlist`);
+      report.add(
+        'H-5',
+        this.label,
+        `${skipped} segments before ${segment.msn} were never seen in the playlist`,
+      );
       this.#breakRun();
     }
     const isFirst = this.#lastMsn === undefined;
@@ -201,7 +210,10 @@ export class RenditionFollower {
     };
   }
 
-  async #followFragments(segment: ListedSegment, seenMs: number | undefined): Promise<FollowedSegment | undefined> {
+  async #followFragments(
+    segment: ListedSegment,
+    seenMs: number | undefined,
+  ): Promise<FollowedSegment | undefined> {
     const { library, report, spool, segmentDuration } = this.#context;
     const initUrl = segment.mapUrl ?? '';
     const init = segment.mapUrl === undefined ? undefined : await library.init(segment.mapUrl);
@@ -281,31 +293,5 @@ export class RenditionFollower {
       this.label,
       `the date of segment ${listed.msn} is ${driftMs.toFixed(1)} ms off the end of the one before`,
     );
-  }
-
-  /** H-8: what has left the playlist stays for its duration and that of the longest playlist that had it. */
-  async #checkRemoved(before: MediaPlaylist, after: MediaPlaylist): Promise<void> {
-    const { library, report, timing, lookMs } = this.#context;
-    for (const segment of before.segments) {
-      const seenMs = this.segments.get(segment.msn)?.seenMs;
-      if (segment.msn >= after.mediaSequence || segment.isGap || seenMs === undefined) continue;
-      const windowSeconds = before.segments.reduce((sum, { durationSeconds }) => sum + durationSeconds, 0);
-      // It may have appeared up to one look earlier than it was seen.
-      this.#lifetimes.set(
-        segment.url,
-        seenMs - lookMs + (segment.durationSeconds + windowSeconds) * 1000,
-      );
-    }
-    for (const [url, untilMs] of this.#lifetimes) {
-      if (timing.now() >= untilMs) {
-        this.#lifetimes.delete(url);
-        continue;
-      }
-      const { status } = await library.ask(url, { method: 'HEAD' });
-      // The answer may have taken longer than the rest of the lifetime.
-      if (status === 200 || timing.now() >= untilMs) continue;
-      report.add('H-8', this.label, `${url} was answered with ${status} before its time was over`);
-      this.#lifetimes.delete(url);
-    }
   }
 }

@@ -32,8 +32,7 @@ export class Report {
     const place = `${rule} ${where}`;
     const before = this.#perPlace.get(place) ?? 0;
     this.#perPlace.set(place, before + 1);
-    if (before < KEPT_PER_PLACE && this.#kept.length < KEPT_IN_ALL)
-      this.#kept.push({ rule, where, message });
+    if (before < KEPT_PER_PLACE && this.#kept.length < KEPT_IN_ALL) this.#kept.push({ rule, where, message });
   }
 
   /** Adds a violation unless the condition holds; says whether it holds. */

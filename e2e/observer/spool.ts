@@ -40,7 +40,9 @@ export class Spool {
   append(run: Run, bytes: Buffer, samples: number): void {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#maxBytes) {
-      throw new Error(`the observer has ${this.#maxBytes} bytes on disk: give it less time, or allow it more`);
+      throw new Error(
+        `the observer has ${this.#maxBytes} bytes on disk: give it less time, or allow it more`,
+      );
     }
     if (!existsSync(run.path)) throw new Error(`${run.path} was removed under the observer`);
     appendFileSync(run.path, bytes);

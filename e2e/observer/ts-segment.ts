@@ -19,9 +19,9 @@ export function checkTsSegment(
   report: Report,
 ): void {
   const isWhole =
-    bytes.length > 0 && bytes.length % PACKET_BYTES === 0 && bytes.every(
-      (byte, index) => index % PACKET_BYTES !== 0 || byte === SYNC_BYTE,
-    );
+    bytes.length > 0 &&
+    bytes.length % PACKET_BYTES === 0 &&
+    bytes.every((byte, index) => index % PACKET_BYTES !== 0 || byte === SYNC_BYTE);
   if (!report.expect(isWhole, 'H-17', where, 'the segment is not a row of 188-byte packets')) return;
   const pmtPid = checkTables(bytes, where, report);
   let gaps = 0;

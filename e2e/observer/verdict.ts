@@ -73,14 +73,14 @@ export function formatVerdict(verdict: Verdict): string {
       `  ${rendition.label.padEnd(16)} ${String(rendition.firstMsn ?? '-')}..${String(rendition.lastMsn ?? '-')}` +
         `  ${rendition.segments} segments  ${rendition.mediaSeconds.toFixed(3)} s  ${rendition.frames} frames` +
         `  ${rendition.decodedFrames} decoded${rendition.gaps > 0 ? `  ${rendition.gaps} gaps` : ''}` +
-        `${rendition.discontinuities > 0 ? `  ${rendition.discontinuities} discontinuities` : ''}` +
-        `${rendition.isEnded ? '  ended' : ''}`,
+        (rendition.discontinuities > 0 ? `  ${rendition.discontinuities} discontinuities` : '') +
+        (rendition.isEnded ? '  ended' : ''),
     );
   }
   for (const mpd of verdict.mpds) {
     lines.push(
       `  ${mpd.label.padEnd(16)} ${mpd.revisions} revisions  ${mpd.periods} periods  ${mpd.segments} segments` +
-        `${mpd.isStatic ? '  static' : ''}`,
+        (mpd.isStatic ? '  static' : ''),
     );
   }
   for (const variant of verdict.variants) {

@@ -33,6 +33,8 @@ export function expectFlawless(verdict: Verdict, allowed: Allowed = {}): void {
 export function renditionOf(verdict: Verdict, label: string): RenditionVerdict {
   const rendition = verdict.renditions.find((candidate) => candidate.label === label);
   if (rendition === undefined)
-    throw new Error(`no rendition ${label}; there are ${verdict.renditions.map((known) => known.label).join(', ')}`);
+    throw new Error(
+      `no rendition ${label}; there are ${verdict.renditions.map((known) => known.label).join(', ')}`,
+    );
   return rendition;
 }

@@ -38,14 +38,20 @@ export interface SessionState {
   readonly id: string;
   readonly state: 'live' | 'gap' | 'ended';
   readonly isPlayable: boolean;
-  readonly periods: readonly { readonly ordinal: number; readonly reason: string; readonly firstSegment: number }[];
-  readonly renditions: readonly { readonly id: string; readonly isPassthrough: boolean; readonly isGap?: boolean }[];
+  readonly periods: readonly {
+    readonly ordinal: number;
+    readonly reason: string;
+    readonly firstSegment: number;
+  }[];
+  readonly renditions: readonly {
+    readonly id: string;
+    readonly isPassthrough: boolean;
+    readonly isGap?: boolean;
+  }[];
 }
 
 /** Starts Millrace with some settings and waits until it is ready. */
-export async function startMillrace(
-  settings: Readonly<Record<string, unknown>> = {},
-): Promise<Millrace> {
+export async function startMillrace(settings: Readonly<Record<string, unknown>> = {}): Promise<Millrace> {
   const stateDirectory = temporaryDirectory('state');
   const configPath = join(stateDirectory, 'config.yaml');
   const config = {
@@ -60,16 +66,19 @@ export async function startMillrace(
   // JSON is YAML.
   writeFileSync(configPath, JSON.stringify(config));
   const main = join(ROOT, 'services/standalone/src/main.ts');
-  const process_ = start(process.execPath, [main, '--config', configPath], {
+  const owned = start(process.execPath, [main, '--config', configPath], {
     cwd: ROOT,
     env: { ...process.env, NODE_OPTIONS: '' },
   });
-  const logs = (): string => `${process_.stdout()}\n${process_.stderr()}`;
+  const logs = (): string => `${owned.stdout()}\n${owned.stderr()}`;
   const line = await waitFor(
     'Millrace is ready',
     () => {
-      if (!process_.isRunning()) throw new Error(`Millrace did not start:\n${logs()}`);
-      return process_.stdout().split('\n').find((candidate) => candidate.startsWith('{"ready":true'));
+      if (!owned.isRunning()) throw new Error(`Millrace did not start:\n${logs()}`);
+      return owned
+        .stdout()
+        .split('\n')
+        .find((candidate) => candidate.startsWith('{"ready":true'));
     },
     READY_DEADLINE_MS,
   ).catch((error: Error) => {
@@ -77,7 +86,7 @@ export async function startMillrace(
   });
   const addresses = JSON.parse(line) as { rtmp: string; http: string; admin: string };
   const adminToken = readFileSync(join(stateDirectory, 'admin-token'), 'utf8').trim();
-  return { ...addresses, process: process_, adminToken, logs };
+  return { ...addresses, process: owned, adminToken, logs };
 }
 
 /** Asks the REST API as the administrator; throws the problem when it refuses. */

@@ -33,7 +33,8 @@ const PLAYERS = {
     await player.load(url);
     return {
       heights: () => player.getVariantTracks().map(({ height }) => height),
-      force: (height) => player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height)),
+      force: (height) =>
+        player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height)),
     };
   },
   dashjs(url) {
@@ -46,7 +47,8 @@ const PLAYERS = {
     const list = () => player.getRepresentationsByType('video');
     return {
       heights: () => list().map(({ height }) => height),
-      force: (height) => player.setRepresentationForTypeById('video', list().find((known) => known.height === height).id),
+      force: (height) =>
+        player.setRepresentationForTypeById('video', list().find((known) => known.height === height).id),
     };
   },
 };

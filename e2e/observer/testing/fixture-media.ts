@@ -85,7 +85,8 @@ function videoPeriod(size: string, start: number, seconds: number): FixturePerio
     ...{ k: start + index, t: tfdt, d: VIDEO_TIMESCALE, bytes },
     ts: transport[index] ?? Buffer.alloc(0),
   }));
-  if (segments.length !== seconds || transport.length !== seconds) throw new Error('the fixture has odd segments');
+  if (segments.length !== seconds || transport.length !== seconds)
+    throw new Error('the fixture has odd segments');
   return { init, segments };
 }
 
@@ -117,7 +118,20 @@ function transportStream(video: Buffer, start: number, seconds: number): readonl
       'ffmpeg',
       [
         ...['-v', 'error', '-y', '-i', 'pipe:0', '-f', 'lavfi', '-i', 'sine=frequency=440:r=48000'],
-        ...['-map', '0:v', '-map', '1:a', '-t', String(seconds), '-c:v', 'copy', '-c:a', 'aac', '-b:a', '32k'],
+        ...[
+          '-map',
+          '0:v',
+          '-map',
+          '1:a',
+          '-t',
+          String(seconds),
+          '-c:v',
+          'copy',
+          '-c:a',
+          'aac',
+          '-b:a',
+          '32k',
+        ],
         ...['-f', 'hls', '-hls_time', '1', '-hls_list_size', '0', '-start_number', String(start)],
         ...['-hls_segment_filename', join(directory, '%d.ts'), join(directory, 'index.m3u8')],
       ],

@@ -87,7 +87,10 @@ export class FixtureOrigin {
     });
     if (path === 'time') return text('text/plain', new Date(this.#nowMs).toISOString());
     if (path === 'index.m3u8' || path === 'ts.m3u8')
-      return text('application/vnd.apple.mpegurl', multivariantPlaylist(this.#renditions, path === 'ts.m3u8'));
+      return text(
+        'application/vnd.apple.mpegurl',
+        multivariantPlaylist(this.#renditions, path === 'ts.m3u8'),
+      );
     if (path === 'timeline.mpd' || path === 'number.mpd') {
       const form = path === 'number.mpd' ? 'number' : 'timeline';
       return text('application/dash+xml', mpd(this.#renditions, form, this.#nowMs));
@@ -114,7 +117,9 @@ export class FixtureOrigin {
     if (segment === undefined) return undefined;
     const availableMs = (segment.k + 1) * 1000;
     if (this.#nowMs < availableMs || this.#nowMs > availableMs + LIFETIME_MS) return undefined;
-    return extension === 'ts' ? media('video/mp2t', segment.ts) : media(`${rendition.kind}/mp4`, segment.bytes);
+    return extension === 'ts'
+      ? media('video/mp2t', segment.ts)
+      : media(`${rendition.kind}/mp4`, segment.bytes);
   }
 }
 
@@ -141,7 +146,8 @@ function send(
     return;
   }
   const isText = !/^(?:video|audio)/.test(headers['content-type'] ?? '');
-  const isZipped = isText && (request.headers['accept-encoding'] ?? '').includes('gzip') && !('x-plain' in headers);
+  const isZipped =
+    isText && (request.headers['accept-encoding'] ?? '').includes('gzip') && !('x-plain' in headers);
   const out = isZipped ? gzipSync(body) : body;
   response.writeHead(200, {
     ...(isText ? { vary: 'Accept-Encoding' } : {}),

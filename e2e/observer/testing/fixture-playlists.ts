@@ -34,7 +34,8 @@ export function isOver(rendition: FixtureRendition, nowMs: number): boolean {
 export function mediaPlaylist(rendition: FixtureRendition, isTs: boolean, nowMs: number): string {
   const rows = windowAt(rendition, nowMs);
   const first = rows[0];
-  const discontinuitySequence = first !== undefined && first.period > 0 && !isFirstOfPeriod(rendition, first) ? 1 : 0;
+  const discontinuitySequence =
+    first !== undefined && first.period > 0 && !isFirstOfPeriod(rendition, first) ? 1 : 0;
   const lines = [
     '#EXTM3U',
     `#EXT-X-VERSION:${isTs ? 3 : 6}`,
@@ -50,7 +51,10 @@ export function mediaPlaylist(rendition: FixtureRendition, isTs: boolean, nowMs:
     mapped = period;
     const date = new Date((segment.t / rendition.timescale) * 1000).toISOString();
     lines.push(`#EXT-X-PROGRAM-DATE-TIME:${date}`);
-    lines.push(`#EXTINF:${(segment.d / rendition.timescale).toFixed(6)},`, `${segment.k}.${isTs ? 'ts' : 'm4s'}`);
+    lines.push(
+      `#EXTINF:${(segment.d / rendition.timescale).toFixed(6)},`,
+      `${segment.k}.${isTs ? 'ts' : 'm4s'}`,
+    );
   }
   if (isOver(rendition, nowMs)) lines.push('#EXT-X-ENDLIST');
   return `${lines.join('\n')}\n`;
@@ -87,7 +91,11 @@ function peakBps(rendition: FixtureRendition | undefined, isTs: boolean): number
 }
 
 /** An MPD, correct in every point. */
-export function mpd(renditions: readonly FixtureRendition[], form: 'timeline' | 'number', nowMs: number): string {
+export function mpd(
+  renditions: readonly FixtureRendition[],
+  form: 'timeline' | 'number',
+  nowMs: number,
+): string {
   const isStatic = renditions.every((rendition) => isOver(rendition, nowMs));
   const reference = renditions[0];
   const rows = reference === undefined ? [] : windowAt(reference, nowMs);

@@ -18,11 +18,7 @@ const MULTIVARIANT = /^index\.m3u8$/;
 const MPDS = /\.mpd$/;
 const TIMELINE = /^timeline\.mpd$/;
 
-function text(
-  path: RegExp,
-  change: (body: string, sinceFirstMs: number) => string,
-  fromMs = 0,
-): Mutation {
+function text(path: RegExp, change: (body: string, sinceFirstMs: number) => string, fromMs = 0): Mutation {
   return (object, where, sinceFirstMs) => {
     if (!path.test(where) || object.status !== 200 || sinceFirstMs < fromMs) return;
     object.body = Buffer.from(change(object.body.toString('utf8'), sinceFirstMs));
@@ -67,7 +63,11 @@ const segment = (rendition: string, index: number, extension = 'm4s'): RegExp =>
   new RegExp(`^media/${rendition}/${k(index)}\\.${extension}$`);
 
 const playlists: readonly MutationCase[] = [
-  { name: 'no target duration', rule: 'H-1', mutation: replace(MEDIA_PLAYLIST, /#EXT-X-TARGETDURATION:1\n/g, '') },
+  {
+    name: 'no target duration',
+    rule: 'H-1',
+    mutation: replace(MEDIA_PLAYLIST, /#EXT-X-TARGETDURATION:1\n/g, ''),
+  },
   {
     name: 'a target duration that changes',
     rule: 'H-1',
@@ -78,8 +78,16 @@ const playlists: readonly MutationCase[] = [
     rule: 'H-1',
     mutation: replace(HIGH_PLAYLIST, 'TARGETDURATION:1', 'TARGETDURATION:2'),
   },
-  { name: 'EXTINF above the target duration', rule: 'H-2', mutation: replace(HIGH_PLAYLIST, /EXTINF:1\.0+/g, 'EXTINF:1.6') },
-  { name: 'EXTINF that is not the duration', rule: 'H-2', mutation: replace(HIGH_PLAYLIST, /EXTINF:1\.0+/g, 'EXTINF:0.95') },
+  {
+    name: 'EXTINF above the target duration',
+    rule: 'H-2',
+    mutation: replace(HIGH_PLAYLIST, /EXTINF:1\.0+/g, 'EXTINF:1.6'),
+  },
+  {
+    name: 'EXTINF that is not the duration',
+    rule: 'H-2',
+    mutation: replace(HIGH_PLAYLIST, /EXTINF:1\.0+/g, 'EXTINF:0.95'),
+  },
   {
     name: 'a playlist that stands still',
     rule: 'H-3',
@@ -126,10 +134,16 @@ const playlists: readonly MutationCase[] = [
     name: 'a window that slides faster than anybody can follow',
     rule: 'H-5',
     mutation: text(HIGH_PLAYLIST, (body, at) =>
-      at < LATER_MS ? body : body.replace(/MEDIA-SEQUENCE:(\d+)/, (_, n) => `MEDIA-SEQUENCE:${Number(n) + 20}`),
+      at < LATER_MS
+        ? body
+        : body.replace(/MEDIA-SEQUENCE:(\d+)/, (_, n) => `MEDIA-SEQUENCE:${Number(n) + 20}`),
     ),
   },
-  { name: 'no discontinuity sequence number', rule: 'H-6', mutation: replace(MEDIA_PLAYLIST, /#EXT-X-DISCONTINUITY-SEQUENCE:\d+\n/g, '') },
+  {
+    name: 'no discontinuity sequence number',
+    rule: 'H-6',
+    mutation: replace(MEDIA_PLAYLIST, /#EXT-X-DISCONTINUITY-SEQUENCE:\d+\n/g, ''),
+  },
   {
     name: 'a discontinuity sequence number that stays',
     rule: 'H-6',
@@ -151,7 +165,10 @@ const playlists: readonly MutationCase[] = [
     mutation: text(HIGH_PLAYLIST, (body, at) => {
       if (at < LATER_MS) return body;
       const [head = '', ...rest] = body.split(/(?=#EXT-X-PROGRAM)/);
-      return head.replace(/SEQUENCE:(17\d+)/, (_, n) => `SEQUENCE:${Number(n) + rest.length - 2}`) + rest.slice(-2).join('');
+      return (
+        head.replace(/SEQUENCE:(17\d+)/, (_, n) => `SEQUENCE:${Number(n) + rest.length - 2}`) +
+        rest.slice(-2).join('')
+      );
     }),
   },
   {
@@ -164,14 +181,21 @@ const playlists: readonly MutationCase[] = [
     rule: 'H-9',
     mutation: object(segment('high', 5), (served) => void (served.status = 404)),
   },
-  { name: 'a segment that is cut off', rule: 'H-9', mutation: media(segment('high', 5), (bytes) => bytes.subarray(0, -100)) },
+  {
+    name: 'a segment that is cut off',
+    rule: 'H-9',
+    mutation: media(segment('high', 5), (bytes) => bytes.subarray(0, -100)),
+  },
   { name: 'no date', rule: 'H-10', mutation: replace(HIGH_PLAYLIST, /#EXT-X-PROGRAM.*\n/g, '') },
   { name: 'a date without a zone', rule: 'H-10', mutation: replace(HIGH_PLAYLIST, /Z\n/g, '\n') },
   {
     name: 'a date that jumps',
     rule: 'H-10',
     mutation: text(MEDIA_PLAYLIST, (body) =>
-      body.replace(new RegExp(`(DATE-TIME:.*:)(\\d\\d)(\\.\\d+Z\\n#EXTINF.*\\n${k(5)})`), (_, a, _b, c) => `${a}59${c}`),
+      body.replace(
+        new RegExp(`(DATE-TIME:.*:)(\\d\\d)(\\.\\d+Z\\n#EXTINF.*\\n${k(5)})`),
+        (_, a, _b, c) => `${a}59${c}`,
+      ),
     ),
   },
   {
@@ -180,21 +204,37 @@ const playlists: readonly MutationCase[] = [
     mutation: text(HIGH_PLAYLIST, (body) => body.replaceAll('.000Z', '.040Z')),
   },
   { name: 'no init segment', rule: 'H-11', mutation: replace(HIGH_PLAYLIST, /#EXT-X-MAP.*\n/g, '') },
-  { name: 'nobody says that segments are independent', rule: 'H-11', mutation: replace(MULTIVARIANT, '#EXT-X-INDEPENDENT-SEGMENTS\n', '') },
+  {
+    name: 'nobody says that segments are independent',
+    rule: 'H-11',
+    mutation: replace(MULTIVARIANT, '#EXT-X-INDEPENDENT-SEGMENTS\n', ''),
+  },
   {
     name: 'a segment that begins without an IDR',
     rule: 'H-11',
     // trun: version and flags, count, data offset, then first_sample_flags.
     mutation: media(segment('high', 4), patch('trun', 12, 0x01010000)),
   },
-  { name: 'a version above what the tags need', rule: 'H-12', mutation: replace(MEDIA_PLAYLIST, 'VERSION:6', 'VERSION:9') },
-  { name: 'a live playlist of a type', rule: 'H-13', mutation: replace(HIGH_PLAYLIST, '#EXTM3U\n', '#EXTM3U\n#EXT-X-PLAYLIST-TYPE:EVENT\n') },
+  {
+    name: 'a version above what the tags need',
+    rule: 'H-12',
+    mutation: replace(MEDIA_PLAYLIST, 'VERSION:6', 'VERSION:9'),
+  },
+  {
+    name: 'a live playlist of a type',
+    rule: 'H-13',
+    mutation: replace(HIGH_PLAYLIST, '#EXTM3U\n', '#EXTM3U\n#EXT-X-PLAYLIST-TYPE:EVENT\n'),
+  },
   {
     name: 'a segment after the end',
     rule: 'H-13',
     mutation: text(HIGH_PLAYLIST, (body, at) => (at > 6000 && at < 6500 ? `${body}#EXT-X-ENDLIST\n` : body)),
   },
-  { name: 'a wrong MIME type', rule: 'H-20', mutation: object(HIGH_PLAYLIST, (served) => void (served.headers['content-type'] = 'text/plain')) },
+  {
+    name: 'a wrong MIME type',
+    rule: 'H-20',
+    mutation: object(HIGH_PLAYLIST, (served) => void (served.headers['content-type'] = 'text/plain')),
+  },
   { name: 'a byte order mark', rule: 'H-20', mutation: replace(HIGH_PLAYLIST, '#EXTM3U', '\uFEFF#EXTM3U') },
   {
     name: 'a segment with a dishonest extension',
@@ -214,17 +254,49 @@ const playlists: readonly MutationCase[] = [
 ];
 
 const multivariant: readonly MutationCase[] = [
-  { name: 'a bandwidth that is too low', rule: 'M-1', mutation: replace(MULTIVARIANT, /BANDWIDTH=\d+/g, 'BANDWIDTH=30000') },
-  { name: 'no average bandwidth', rule: 'M-1', mutation: replace(MULTIVARIANT, /AVERAGE-BANDWIDTH=\d+,/g, '') },
-  { name: 'an average above the peak', rule: 'M-1', mutation: replace(MULTIVARIANT, /AVERAGE-BANDWIDTH=\d+/g, 'AVERAGE-BANDWIDTH=99999999') },
+  {
+    name: 'a bandwidth that is too low',
+    rule: 'M-1',
+    mutation: replace(MULTIVARIANT, /BANDWIDTH=\d+/g, 'BANDWIDTH=30000'),
+  },
+  {
+    name: 'no average bandwidth',
+    rule: 'M-1',
+    mutation: replace(MULTIVARIANT, /AVERAGE-BANDWIDTH=\d+,/g, ''),
+  },
+  {
+    name: 'an average above the peak',
+    rule: 'M-1',
+    mutation: replace(MULTIVARIANT, /AVERAGE-BANDWIDTH=\d+/g, 'AVERAGE-BANDWIDTH=99999999'),
+  },
   { name: 'codecs that leave the audio out', rule: 'M-2', mutation: replace(MULTIVARIANT, ',mp4a.40.2', '') },
-  { name: 'codecs of another level', rule: 'M-2', mutation: replace(MULTIVARIANT, /avc1\.\w+/g, 'avc1.640033') },
-  { name: 'another resolution', rule: 'M-2', mutation: replace(MULTIVARIANT, 'RESOLUTION=160x90', 'RESOLUTION=160x92') },
+  {
+    name: 'codecs of another level',
+    rule: 'M-2',
+    mutation: replace(MULTIVARIANT, /avc1\.\w+/g, 'avc1.640033'),
+  },
+  {
+    name: 'another resolution',
+    rule: 'M-2',
+    mutation: replace(MULTIVARIANT, 'RESOLUTION=160x90', 'RESOLUTION=160x92'),
+  },
   { name: 'no resolution', rule: 'M-2', mutation: replace(MULTIVARIANT, /RESOLUTION=\d+x\d+,/g, '') },
-  { name: 'a frame rate that is too low', rule: 'M-2', mutation: replace(MULTIVARIANT, 'FRAME-RATE=10', 'FRAME-RATE=9') },
+  {
+    name: 'a frame rate that is too low',
+    rule: 'M-2',
+    mutation: replace(MULTIVARIANT, 'FRAME-RATE=10', 'FRAME-RATE=9'),
+  },
   { name: 'audio without a language', rule: 'M-3', mutation: replace(MULTIVARIANT, 'LANGUAGE="und",', '') },
-  { name: 'a group that nobody defines', rule: 'M-3', mutation: replace(MULTIVARIANT, ',AUDIO="a"', ',AUDIO="b"') },
-  { name: 'nothing about captions', rule: 'M-4', mutation: replace(MULTIVARIANT, /,CLOSED-CAPTIONS=NONE/g, '') },
+  {
+    name: 'a group that nobody defines',
+    rule: 'M-3',
+    mutation: replace(MULTIVARIANT, ',AUDIO="a"', ',AUDIO="b"'),
+  },
+  {
+    name: 'nothing about captions',
+    rule: 'M-4',
+    mutation: replace(MULTIVARIANT, /,CLOSED-CAPTIONS=NONE/g, ''),
+  },
   {
     name: 'a multivariant playlist that changes',
     rule: 'M-5',
@@ -233,14 +305,20 @@ const multivariant: readonly MutationCase[] = [
   {
     name: 'numbers that differ between renditions',
     rule: 'M-5',
-    mutation: text(HIGH_PLAYLIST, (body) => body.replaceAll(/\n(17\d+)\.m4s/g, (_, n) => `\n${Number(n) - 1}.m4s`)),
+    mutation: text(HIGH_PLAYLIST, (body) =>
+      body.replaceAll(/\n(17\d+)\.m4s/g, (_, n) => `\n${Number(n) - 1}.m4s`),
+    ),
   },
 ];
 
 const fragments: readonly MutationCase[] = [
   { name: 'a tick too much', rule: 'C-1', mutation: media(segment('high', 5), moveTfdt(1n)) },
   { name: 'a tick too little in audio', rule: 'C-1', mutation: media(segment('audio', 5), moveTfdt(-1n)) },
-  { name: 'a sample that is shorter', rule: 'C-1', mutation: media(segment('low', 5), patch('tfhd', 12, 8999)) },
+  {
+    name: 'a sample that is shorter',
+    rule: 'C-1',
+    mutation: media(segment('low', 5), patch('tfhd', 12, 8999)),
+  },
   {
     name: 'samples that the mdat does not hold',
     rule: 'C-1',
@@ -250,7 +328,11 @@ const fragments: readonly MutationCase[] = [
       return bytes;
     }),
   },
-  { name: 'boundaries that differ between renditions', rule: 'C-2', mutation: media(segment('low', 5), moveTfdt(9000n)) },
+  {
+    name: 'boundaries that differ between renditions',
+    rule: 'C-2',
+    mutation: media(segment('low', 5), moveTfdt(9000n)),
+  },
   { name: 'audio that begins late', rule: 'C-4', mutation: media(segment('audio', 5), moveTfdt(9600n)) },
   { name: 'a segment off the grid', rule: 'grid', mutation: media(segment('high', 5), moveTfdt(-9000n)) },
   {
@@ -263,7 +345,11 @@ const fragments: readonly MutationCase[] = [
     }),
   },
   // mvhd: version and flags, creation, modification, timescale, then duration.
-  { name: 'an init segment with a duration', rule: 'H-18', mutation: media(/init-0\.mp4$/, patch('mvhd', 16, 1000)) },
+  {
+    name: 'an init segment with a duration',
+    rule: 'H-18',
+    mutation: media(/init-0\.mp4$/, patch('mvhd', 16, 1000)),
+  },
   {
     name: 'an init segment without mvex',
     rule: 'H-18',
@@ -272,7 +358,11 @@ const fragments: readonly MutationCase[] = [
       return bytes;
     }),
   },
-  { name: 'a fragment of another track', rule: 'H-18', mutation: media(segment('high', 5), patch('tfhd', 4, 7)) },
+  {
+    name: 'a fragment of another track',
+    rule: 'H-18',
+    mutation: media(segment('high', 5), patch('tfhd', 4, 7)),
+  },
   {
     name: 'addresses from the start of the file',
     rule: 'H-18',
@@ -285,15 +375,27 @@ const fragments: readonly MutationCase[] = [
   {
     name: 'a TS segment with a jump of a continuity counter',
     rule: 'H-17',
-    mutation: media(segment('high', 5, 'ts'), (bytes) => Buffer.concat([bytes.subarray(0, 188 * 5), bytes.subarray(188 * 6)])),
+    mutation: media(segment('high', 5, 'ts'), (bytes) =>
+      Buffer.concat([bytes.subarray(0, 188 * 5), bytes.subarray(188 * 6)]),
+    ),
   },
-  { name: 'a TS segment without tables in front', rule: 'H-17', mutation: media(segment('high', 5, 'ts'), (bytes) => bytes.subarray(376)) },
-  { name: 'a TS segment with half a packet', rule: 'H-17', mutation: media(segment('high', 5, 'ts'), (bytes) => bytes.subarray(0, -10)) },
+  {
+    name: 'a TS segment without tables in front',
+    rule: 'H-17',
+    mutation: media(segment('high', 5, 'ts'), (bytes) => bytes.subarray(376)),
+  },
+  {
+    name: 'a TS segment with half a packet',
+    rule: 'H-17',
+    mutation: media(segment('high', 5, 'ts'), (bytes) => bytes.subarray(0, -10)),
+  },
   {
     name: 'a picture that cannot be decoded',
     rule: 'decode',
     isDecoding: true,
-    mutation: media(segment('high', 5), (bytes) => bytes.fill(0x5a, bytes.indexOf('mdat') + 60, bytes.length - 40)),
+    mutation: media(segment('high', 5), (bytes) =>
+      bytes.fill(0x5a, bytes.indexOf('mdat') + 60, bytes.length - 40),
+    ),
   },
   {
     name: 'sound that cannot be decoded',
@@ -327,10 +429,18 @@ function delayAudio(bytes: Buffer, ticks: number): Buffer {
 }
 
 const dash: readonly MutationCase[] = [
-  { name: 'no availabilityStartTime', rule: 'T-1', mutation: replace(MPDS, / availabilityStartTime="[^"]+"/g, '') },
+  {
+    name: 'no availabilityStartTime',
+    rule: 'T-1',
+    mutation: replace(MPDS, / availabilityStartTime="[^"]+"/g, ''),
+  },
   { name: 'no publishTime', rule: 'T-1', mutation: replace(MPDS, / publishTime="[^"]+"/g, '') },
   { name: 'no UTCTiming', rule: 'T-1', mutation: replace(MPDS, /<UTCTiming.*\/>\n/g, '') },
-  { name: 'a clock that is wrong', rule: 'T-1', mutation: text(/^time$/, (body) => new Date(Date.parse(body) + 5000).toISOString()) },
+  {
+    name: 'a clock that is wrong',
+    rule: 'T-1',
+    mutation: text(/^time$/, (body) => new Date(Date.parse(body) + 5000).toISOString()),
+  },
   {
     name: 'a longest segment that grows',
     rule: 'T-1',
@@ -341,32 +451,67 @@ const dash: readonly MutationCase[] = [
     rule: 'T-1',
     mutation: replace(MPDS, /publishTime="[^"]+"/g, 'publishTime="2023-11-14T22:13:20Z"'),
   },
-  { name: 'an id that changes', rule: 'T-2', mutation: replace(MPDS, 'id="fixture"', 'id="other"', LATER_MS) },
+  {
+    name: 'an id that changes',
+    rule: 'T-2',
+    mutation: replace(MPDS, 'id="fixture"', 'id="other"', LATER_MS),
+  },
   {
     name: 'an availabilityStartTime that changes',
     rule: 'T-2',
     mutation: replace(MPDS, '1970-01-01T00:00:00Z', '1970-01-01T00:00:00.010Z', LATER_MS),
   },
-  { name: 'a Period that moves', rule: 'T-2', mutation: replace(MPDS, `start="PT${k(0)}S"`, `start="PT${k(0)}.5S"`, LATER_MS) },
+  {
+    name: 'a Period that moves',
+    rule: 'T-2',
+    mutation: replace(MPDS, `start="PT${k(0)}S"`, `start="PT${k(0)}.5S"`, LATER_MS),
+  },
   { name: 'codecs that change', rule: 'T-2', mutation: replace(MPDS, /avc1\.\w+/g, 'avc1.640033', LATER_MS) },
-  { name: 'a set without an id', rule: 'T-2', mutation: replace(MPDS, '<AdaptationSet id="1" ', '<AdaptationSet ') },
-  { name: 'a hole in the timeline', rule: 'T-4', mutation: replace(TIMELINE, new RegExp(`<S t="${k(4) * 90_000}" d="\\d+"/>`, 'g'), '') },
+  {
+    name: 'a set without an id',
+    rule: 'T-2',
+    mutation: replace(MPDS, '<AdaptationSet id="1" ', '<AdaptationSet '),
+  },
+  {
+    name: 'a hole in the timeline',
+    rule: 'T-4',
+    mutation: replace(TIMELINE, new RegExp(`<S t="${k(4) * 90_000}" d="\\d+"/>`, 'g'), ''),
+  },
   {
     name: 'a segment that is corrected later',
     rule: 'T-4',
-    mutation: replace(TIMELINE, `<S t="${k(4) * 90_000}" d="90000"/>`, `<S t="${k(4) * 90_000}" d="89999"/>`, LATER_MS),
+    mutation: replace(
+      TIMELINE,
+      `<S t="${k(4) * 90_000}" d="90000"/>`,
+      `<S t="${k(4) * 90_000}" d="89999"/>`,
+      LATER_MS,
+    ),
   },
   {
     name: 'a last segment that is taken back',
     rule: 'T-4',
-    mutation: text(TIMELINE, (body, at) => (at < 6500 ? body : body.replaceAll(/<S [^>]+><\/SegmentTimeline>/g, '</SegmentTimeline>'))),
+    mutation: text(TIMELINE, (body, at) =>
+      at < 6500 ? body : body.replaceAll(/<S [^>]+><\/SegmentTimeline>/g, '</SegmentTimeline>'),
+    ),
   },
-  { name: 'an empty Period', rule: 'T-4', mutation: replace(MPDS, '<UTCTiming', '<Period id="p9" start="PT1700000900S"></Period><UTCTiming') },
-  { name: 'both ways to address', rule: 'T-4', mutation: replace(TIMELINE, ' startNumber', ' duration="90000" startNumber') },
+  {
+    name: 'an empty Period',
+    rule: 'T-4',
+    mutation: replace(MPDS, '<UTCTiming', '<Period id="p9" start="PT1700000900S"></Period><UTCTiming'),
+  },
+  {
+    name: 'both ways to address',
+    rule: 'T-4',
+    mutation: replace(TIMELINE, ' startNumber', ' duration="90000" startNumber'),
+  },
   {
     name: 'segments that are listed long before players may ask',
     rule: 'T-5',
-    mutation: replace(TIMELINE, 'availabilityStartTime="1970-01-01T00:00:00Z"', 'availabilityStartTime="1970-01-01T00:00:05Z"'),
+    mutation: replace(
+      TIMELINE,
+      'availabilityStartTime="1970-01-01T00:00:00Z"',
+      'availabilityStartTime="1970-01-01T00:00:05Z"',
+    ),
   },
   {
     name: 'a segment that is available and not there',
@@ -376,17 +521,37 @@ const dash: readonly MutationCase[] = [
   {
     name: 'a clock that promises segments early',
     rule: 'T-5',
-    mutation: replace(/^number\.mpd$/, 'availabilityStartTime="1970-01-01T00:00:00Z"', 'availabilityStartTime="1969-12-31T23:59:58Z"'),
+    mutation: replace(
+      /^number\.mpd$/,
+      'availabilityStartTime="1970-01-01T00:00:00Z"',
+      'availabilityStartTime="1969-12-31T23:59:58Z"',
+    ),
   },
-  { name: 'a static MPD that is to be updated', rule: 'T-6', mutation: replace(MPDS, 'type="static"', 'type="static" minimumUpdatePeriod="PT1S"') },
-  { name: 'an MPD that is refused in mid-stream', rule: 'T-6', mutation: object(MPDS, (served) => void (served.status = 404), 8000) },
-  { name: 'an S that is not what the media says', rule: 'C-4', mutation: replace(TIMELINE, `t="${k(3) * 90_000}"`, `t="${k(3) * 90_000 - 5}"`) },
+  {
+    name: 'a static MPD that is to be updated',
+    rule: 'T-6',
+    mutation: replace(MPDS, 'type="static"', 'type="static" minimumUpdatePeriod="PT1S"'),
+  },
+  {
+    name: 'an MPD that is refused in mid-stream',
+    rule: 'T-6',
+    mutation: object(MPDS, (served) => void (served.status = 404), 8000),
+  },
+  {
+    name: 'an S that is not what the media says',
+    rule: 'C-4',
+    mutation: replace(TIMELINE, `t="${k(3) * 90_000}"`, `t="${k(3) * 90_000 - 5}"`),
+  },
   {
     name: 'numbers that are off by one',
     rule: 'C-4',
     mutation: replace(/^number\.mpd$/, /startNumber="(\d+)"/g, `startNumber="${k(-1)}"`),
   },
-  { name: 'boundaries that differ in a set', rule: 'C-2', mutation: replace(TIMELINE, /(<Representation id="low".*?)d="90000"/g, '$1d="90001"') },
+  {
+    name: 'boundaries that differ in a set',
+    rule: 'C-2',
+    mutation: replace(TIMELINE, /(<Representation id="low".*?)d="90000"/g, '$1d="90001"'),
+  },
   { name: 'an MPD that is no XML', rule: 'T-12', mutation: replace(MPDS, '</MPD>', '</MDP>', LATER_MS) },
 ];
 
@@ -397,14 +562,38 @@ const header = (path: RegExp, name: string, value: string | undefined): Mutation
   });
 
 const delivery: readonly MutationCase[] = [
-  { name: 'a playlist that is not compressed', rule: 'O-2', mutation: header(HIGH_PLAYLIST, 'content-encoding', undefined) },
+  {
+    name: 'a playlist that is not compressed',
+    rule: 'O-2',
+    mutation: header(HIGH_PLAYLIST, 'content-encoding', undefined),
+  },
   { name: 'a weak ETag', rule: 'O-2', mutation: header(HIGH_PLAYLIST, 'etag', 'W/"1"') },
-  { name: 'an ETag that is new each time', rule: 'O-2', mutation: object(HIGH_PLAYLIST, (served) => void (served.headers['etag'] = `"${Math.random()}"`)) },
-  { name: 'nothing for other origins', rule: 'O-3', mutation: header(HIGH_PLAYLIST, 'access-control-allow-origin', 'http://me.example') },
-  { name: 'nothing exposed', rule: 'O-3', mutation: header(/\.m4s$/, 'access-control-expose-headers', 'Date') },
-  { name: 'a playlist that no cache may keep', rule: 'O', mutation: header(HIGH_PLAYLIST, 'cache-control', 'no-cache') },
+  {
+    name: 'an ETag that is new each time',
+    rule: 'O-2',
+    mutation: object(HIGH_PLAYLIST, (served) => void (served.headers['etag'] = `"${Math.random()}"`)),
+  },
+  {
+    name: 'nothing for other origins',
+    rule: 'O-3',
+    mutation: header(HIGH_PLAYLIST, 'access-control-allow-origin', 'http://me.example'),
+  },
+  {
+    name: 'nothing exposed',
+    rule: 'O-3',
+    mutation: header(/\.m4s$/, 'access-control-expose-headers', 'Date'),
+  },
+  {
+    name: 'a playlist that no cache may keep',
+    rule: 'O',
+    mutation: header(HIGH_PLAYLIST, 'cache-control', 'no-cache'),
+  },
   { name: 'media that caches drop', rule: 'O', mutation: header(/\.m4s$/, 'cache-control', 'max-age=1') },
-  { name: 'an error that caches keep', rule: 'O', mutation: header(/no-such/, 'cache-control', 'max-age=60') },
+  {
+    name: 'an error that caches keep',
+    rule: 'O',
+    mutation: header(/no-such/, 'cache-control', 'max-age=60'),
+  },
   { name: 'a cookie', rule: 'O', mutation: header(MULTIVARIANT, 'set-cookie', 'a=b') },
   { name: 'an age', rule: 'L-10', mutation: header(HIGH_PLAYLIST, 'age', '1') },
   {
@@ -423,7 +612,12 @@ const delivery: readonly MutationCase[] = [
 ];
 
 /** Every way to break the HLS of a presentation. */
-export const HLS_MUTATIONS: readonly MutationCase[] = [...playlists, ...multivariant, ...fragments, ...delivery];
+export const HLS_MUTATIONS: readonly MutationCase[] = [
+  ...playlists,
+  ...multivariant,
+  ...fragments,
+  ...delivery,
+];
 
 /** Every way to break its MPDs. */
 export const DASH_MUTATIONS: readonly MutationCase[] = dash;
