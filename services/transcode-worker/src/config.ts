@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { X264_PRESETS } from './domain/ffmpeg-arguments.ts';
 
 /** Settings of the transcode worker. */
 export const workerConfigSchema = z.object({
@@ -20,6 +21,12 @@ export const workerConfigSchema = z.object({
         .max(64)
         .default(4)
         .describe('Threads of each x264; ffmpeg 5.1 encodes its rungs in turn, so fewer make it slower.'),
+      x264Preset: z
+        .enum(X264_PRESETS)
+        .default('veryfast')
+        .describe(
+          'Preset of x264, the same in all workers: a faster one for small machines, with a worse picture.',
+        ),
       maxQueuedBytes: z
         .number()
         .int()

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
+import { codecString, parseInitSegment } from '@millrace/media';
 import { audioRendition, videoRendition } from './testing/renditions.ts';
 import { decodeServed, readServed } from './testing/served-media.ts';
 import type { SyntheticInput } from './testing/synthetic-media.ts';
@@ -9,8 +10,12 @@ let harness: WorkerHarness | undefined;
 afterEach(() => harness?.stop());
 
 /** One period in one go, to the end of the session. */
-async function transcode(input: SyntheticInput, presentation = presentationOf()): Promise<WorkerHarness> {
-  const worker = (harness = new WorkerHarness(presentation));
+async function transcode(
+  input: SyntheticInput,
+  presentation = presentationOf(),
+  config: ConstructorParameters<typeof WorkerHarness>[1] = {},
+): Promise<WorkerHarness> {
+  const worker = (harness = new WorkerHarness(presentation, config));
   await worker.addPeriod(input);
   worker.start();
   worker.relay.endSession();
@@ -21,6 +26,20 @@ async function transcode(input: SyntheticInput, presentation = presentationOf())
 const rate = (numerator: number, denominator = 1) => ({ numerator, denominator });
 const withVideo = (change: Partial<session.Rendition>, more: Partial<session.Presentation> = {}) =>
   presentationOf({ renditions: [videoRendition(change), audioRendition()], ...more });
+
+test.each(['avc1.64000d', 'avc1.4d400d', 'avc1.42c00d'])(
+  'the fastest preset of x264 makes the %s that the playlists promise',
+  async (codec) => {
+    const worker = await transcode({ seconds: 2 }, withVideo({ codec }), {
+      ffmpeg: { x264Preset: 'ultrafast' },
+    });
+    const init = worker.sink.window.inits.find(({ renditionId }) => renditionId === '180p');
+    expect(codecString(parseInitSegment(init?.data ?? Buffer.alloc(0)))).toBe(codec);
+    expect(readServed(worker.sink, '180p').samplesPerSegment).toEqual([50]);
+    expect(worker.eventsOf('TranscoderRestarted')).toEqual([]);
+  },
+  30_000,
+);
 
 describe('inputs of every shape: all frames, boundaries on the grid, clean to decode', () => {
   test.each<[string, SyntheticInput, session.Presentation, number[]]>([

@@ -1,7 +1,8 @@
 import { session } from '@millrace/contracts';
 import type { relay, sink } from '@millrace/contracts';
-import type { EncodedAudio, EncodedVideo, TranscodePlan } from './ffmpeg-arguments.ts';
-import { encodedFrameRate, FrameGrid } from './frame-grid.ts';
+import { encodedFrameRate, VIDEO_TIMESCALE } from '@millrace/media';
+import type { EncodedAudio, EncodedVideo, TranscodePlan, X264Preset } from './ffmpeg-arguments.ts';
+import { firstFrameAtOrAfter } from './first-frame.ts';
 import type { PartGrid } from './part-grid.ts';
 import type { ColorTags } from './video-filters.ts';
 
@@ -40,6 +41,7 @@ export interface AttemptPlanInput {
   /** First part to make of each rendition; a rendition that is not in it is left out. */
   readonly positions: ReadonlyMap<string, sink.Position>;
   readonly encoderThreads: number;
+  readonly x264Preset: X264Preset;
   readonly color: ColorTags;
   /** Access units read so far: with a variable rate, they tell when the first picture is. */
   readonly fragments: readonly relay.Fragment[];
@@ -54,7 +56,7 @@ export function subscriptionStart(
   let earliest: number | undefined;
   for (const position of positions.values()) {
     if (position.k === firstK && position.part === 0) return undefined;
-    const ticks = grid.startTicksOf(position, 90_000) - RESUME_LEAD_TICKS;
+    const ticks = grid.startTicksOf(position, VIDEO_TIMESCALE) - RESUME_LEAD_TICKS;
     earliest = Math.min(earliest ?? ticks, ticks);
   }
   return earliest;
@@ -79,7 +81,7 @@ export function planAttempt(input: AttemptPlanInput): AttemptPlan | undefined {
       encodedAudio = { rendition, firstSample: firstAudioSample(first, grid, rendition.timescale) };
       encoded.push({ rendition, first, firstTicks: undefined });
     } else {
-      const trimTicks = grid.firstTickOf(first, 90_000);
+      const trimTicks = grid.firstTickOf(first, VIDEO_TIMESCALE);
       const frameRate = input.presentation.isVariableFrameRate
         ? undefined
         : encodedFrameRate(track.frameRate, rendition.frameRate);
@@ -103,6 +105,7 @@ export function planAttempt(input: AttemptPlanInput): AttemptPlan | undefined {
           video: encodedVideo,
           audio: encodedAudio,
           encoderThreads: input.encoderThreads,
+          x264Preset: input.x264Preset,
         };
   return { encoded, passedThrough, transcode };
 }
@@ -125,7 +128,7 @@ function firstFrameTicks(
 ): number | undefined {
   const { period } = input;
   if (trimTicks <= period.startTicks) return period.startTicks;
-  if (frameRate !== undefined) return new FrameGrid(period.startTicks, frameRate).firstAtOrAfter(trimTicks);
+  if (frameRate !== undefined) return firstFrameAtOrAfter(trimTicks, period.startTicks, frameRate);
   return firstPictureTicks(input.fragments, trackOf(period, session.TrackKind.VIDEO)?.trackId, trimTicks);
 }
 

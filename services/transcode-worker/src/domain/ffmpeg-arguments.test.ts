@@ -25,6 +25,7 @@ function planOf(change: Partial<TranscodePlan> = {}): TranscodePlan {
     ],
     audio: { rendition: audioRendition(), firstSample: 81_600_000_093_184 },
     encoderThreads: 2,
+    x264Preset: 'veryfast',
     ...change,
   };
 }
@@ -96,6 +97,32 @@ describe('the arguments of ffmpeg', () => {
     expect(quality).not.toContain('zerolatency');
     expect(valueAfter(quality, '-bf')).toBe('2');
     expect(valueAfter(quality, '-rc-lookahead')).toBe('20');
+  });
+
+  test('quality has no B-frames where the rate varies, since their decode times would depend on where a run began', () => {
+    const [first, second] = planOf().video;
+    if (first === undefined || second === undefined) throw new Error('two rungs');
+    const argv = ffmpegArguments(
+      planOf({ preset: session.Preset.QUALITY, video: [first, { ...second, frameRate: undefined }] }),
+    );
+    expect([valueAfter(argv, '-bf', 0), valueAfter(argv, '-bf', 1)]).toEqual(['2', '0']);
+    expect(valueAfter(argv, '-rc-lookahead', 1)).toBe('20');
+  });
+
+  test.each([
+    ['avc1.42c01e', 'baseline', '3.0', 'fps=25/1:'],
+    ['avc1.4d400d', 'main', '1.3', 'fps=25/1:cabac=1:'],
+    ['avc1.64001f', 'high', '3.1', 'fps=25/1:cabac=1:8x8dct=1:'],
+  ])('%s is %s at level %s, with its tools whatever the preset', (codec, profile, level, parameters) => {
+    const [first] = planOf().video;
+    if (first === undefined) throw new Error('a rung');
+    const argv = ffmpegArguments(
+      planOf({ x264Preset: 'ultrafast', video: [{ ...first, rendition: videoRendition({ codec }) }] }),
+    );
+    expect(valueAfter(argv, '-preset')).toBe('ultrafast');
+    expect(valueAfter(argv, '-profile:v')).toBe(profile);
+    expect(valueAfter(argv, '-level')).toBe(level);
+    expect(valueAfter(argv, '-x264-params')).toBe(`${parameters}b-pyramid=none:open-gop=0`);
   });
 
   test('rungs of different rates split before the rate, a variable one has no fps filter', () => {

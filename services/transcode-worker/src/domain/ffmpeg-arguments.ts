@@ -1,4 +1,5 @@
 import { session } from '@millrace/contracts';
+import { VIDEO_TIMESCALE } from '@millrace/media';
 import { renditionFilters, timingFilters } from './video-filters.ts';
 import type { ColorTags } from './video-filters.ts';
 
@@ -20,6 +21,15 @@ export interface EncodedAudio {
   readonly firstSample: number;
 }
 
+/**
+ * The presets of x264 that may be set, fastest first. Slower ones than these keep more reference frames than the level allows
+ * that the codec string promises.
+ */
+export const X264_PRESETS = ['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium'] as const;
+
+/** Speed against picture quality of the encoder. */
+export type X264Preset = (typeof X264_PRESETS)[number];
+
 /** Everything one ffmpeg run is made of. */
 export interface TranscodePlan {
   readonly preset: session.Preset;
@@ -31,6 +41,7 @@ export interface TranscodePlan {
   readonly audio: EncodedAudio | undefined;
   /** Threads of each x264. */
   readonly encoderThreads: number;
+  readonly x264Preset: X264Preset;
 }
 
 /** The first output pipe; output i of `outputRenditions` is on descriptor `FIRST_OUTPUT_DESCRIPTOR + i`. */
@@ -41,8 +52,18 @@ export const QUALITY_LOOKAHEAD_FRAMES = 20;
 /** B-frames in a row under `quality`. */
 export const QUALITY_B_FRAMES = 2;
 
+/** e of the segment rule, which ffmpeg has to follow by itself; what comes out is checked against the timeline's own. */
 const EPSILON_TICKS = 45n;
-const X264_PROFILES: Readonly<Record<string, string>> = { '42': 'baseline', '4d': 'main', '64': 'high' };
+/**
+ * Profiles by the codec string, with the coding tools that make them: x264 writes the lowest profile that has the tools in
+ * use, and `ultrafast` leaves out those that make High and Main.
+ */
+const X264_PROFILES: Readonly<Record<string, { readonly name: string; readonly tools: readonly string[] }>> =
+  {
+    '42': { name: 'baseline', tools: [] },
+    '4d': { name: 'main', tools: ['cabac=1'] },
+    '64': { name: 'high', tools: ['cabac=1', '8x8dct=1'] },
+  };
 
 /** Rendition ids in the order of the output pipes. */
 export function outputRenditions(plan: TranscodePlan): readonly session.Rendition[] {
@@ -137,33 +158,31 @@ function groupByRate(video: readonly EncodedVideo[]): readonly (readonly number[
 function videoEncoder(plan: TranscodePlan, video: EncodedVideo): readonly string[] {
   const { rendition } = video;
   const rate = video.frameRate ?? { numerator: 30, denominator: 1 };
-  const isQuality = plan.preset === session.Preset.QUALITY;
+  const profile = profileOf(rendition.codec);
   return [
-    ...['-c:v', 'libx264', '-preset', 'veryfast'],
-    ...(isQuality
-      ? [
-          '-bf',
-          String(QUALITY_B_FRAMES),
-          '-b_strategy',
-          '1',
-          '-rc-lookahead',
-          String(QUALITY_LOOKAHEAD_FRAMES),
-        ]
-      : ['-tune', 'zerolatency', '-bf', '0']),
+    ...['-c:v', 'libx264', '-preset', plan.x264Preset],
+    ...lookahead(plan.preset, video.frameRate !== undefined),
     ...['-threads', String(plan.encoderThreads)],
     // IDRs come from the grid alone.
     ...['-g', '100000', '-keyint_min', '1', '-sc_threshold', '0', '-forced-idr', '1'],
     ...['-force_key_frames', gridKeyFrames(video.firstTicks, plan.segmentDuration)],
-    ...profileAndLevel(rendition.codec),
+    ...['-profile:v', profile.name, '-level', profile.level],
     ...[
       '-x264-params',
-      `fps=${rate.numerator}/${rate.denominator}${isQuality ? ':b-pyramid=none:open-gop=0' : ''}`,
+      [`fps=${rate.numerator}/${rate.denominator}`, ...profile.tools, 'b-pyramid=none:open-gop=0'].join(':'),
     ],
     ...['-b:v', String(rendition.targetBps), '-maxrate', String(rendition.targetBps)],
     // One second of buffer: what the declared BANDWIDTH is computed from.
     ...['-bufsize', String(rendition.targetBps)],
     ...['-fps_mode', 'passthrough', '-enc_time_base', '1:90000'],
   ];
+}
+
+/** `quality` looks ahead and uses B-frames, but not with a varying rate: x264 then derives decode times from its first frames. */
+function lookahead(preset: session.Preset, isConstantRate: boolean): readonly string[] {
+  if (preset !== session.Preset.QUALITY) return ['-tune', 'zerolatency', '-bf', '0'];
+  const bFrames = isConstantRate ? QUALITY_B_FRAMES : 0;
+  return ['-bf', String(bFrames), '-b_strategy', '1', '-rc-lookahead', String(QUALITY_LOOKAHEAD_FRAMES)];
 }
 
 /**
@@ -173,20 +192,24 @@ function videoEncoder(plan: TranscodePlan, video: EncodedVideo): readonly string
  */
 function gridKeyFrames(firstTicks: number, segment: session.Rational): string {
   const denominator = BigInt(segment.denominator);
-  const segmentTicks = 90_000n * BigInt(segment.numerator);
+  const segmentTicks = BigInt(VIDEO_TIMESCALE) * BigInt(segment.numerator);
   const offset = ((BigInt(firstTicks) + EPSILON_TICKS) * denominator) % segmentTicks;
-  const offsetSeconds = (Number(offset) / (90_000 * segment.denominator)).toFixed(9);
+  const offsetSeconds = (Number(offset) / (VIDEO_TIMESCALE * segment.denominator)).toFixed(9);
   const seconds = `(${segment.numerator}/${segment.denominator})`;
   return `expr:if(isnan(prev_forced_t),1,gt(floor((t+${offsetSeconds})/${seconds}),floor((prev_forced_t+${offsetSeconds})/${seconds})))`;
 }
 
 /** `avc1.64001f` is High at level 3.1: the encoder has to write exactly what the playlists say. */
-function profileAndLevel(codec: string): readonly string[] {
+function profileOf(codec: string): {
+  readonly name: string;
+  readonly level: string;
+  readonly tools: readonly string[];
+} {
   const match = /^avc1\.(42|4d|64)[0-9a-f]{2}([0-9a-f]{2})$/i.exec(codec);
   const profile = X264_PROFILES[(match?.[1] ?? '').toLowerCase()];
   if (profile === undefined) throw new RangeError(`${codec}: not a codec string that the ladder can encode`);
   const level = parseInt(match?.[2] ?? '', 16);
-  return ['-profile:v', profile, '-level', `${Math.floor(level / 10)}.${level % 10}`];
+  return { ...profile, level: `${Math.floor(level / 10)}.${level % 10}` };
 }
 
 function fragmentOutput(

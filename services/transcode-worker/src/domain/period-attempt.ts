@@ -213,6 +213,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       grid,
       positions: this.#positions,
       encoderThreads: config.ffmpeg.encoderThreads,
+      x264Preset: config.ffmpeg.x264Preset,
       color: videoTrack === undefined ? NO_COLOUR : colorOf(videoTrack),
       fragments: this.#unplanned,
     });
