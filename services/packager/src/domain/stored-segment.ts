@@ -50,9 +50,15 @@ export class StoredSegment {
     return this.#body !== undefined;
   }
 
-  /** True when no part has media. */
+  /**
+   * True when media is missing: a segment with a hole is listed as a gap as a whole, since its EXTINF would promise what is not
+   * there (H-2, H-14). Its parts keep their own marks. Parts after the end of the period's media miss nothing.
+   */
   get isGap(): boolean {
-    return this.#parts.every(({ isGap }) => isGap);
+    return (
+      this.#parts.every(({ isGap }) => isGap) ||
+      this.#parts.some(({ isGap, durationTicks }) => isGap && durationTicks > 0)
+    );
   }
 
   get durationTicks(): number {

@@ -116,7 +116,7 @@ export interface Row {
   parts: PartRow[];
   /** True when every part is there. */
   isComplete: boolean;
-  /** True when the whole segment is a gap. */
+  /** True when the segment is listed as a gap: it has no media, or a hole. */
   isGap: boolean;
 }
 
