@@ -38,7 +38,7 @@ function watchToTheEnd(channel: Channel): {
 } {
   let latest: Progress | undefined;
   const verdict = observe({
-    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous: false },
+    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous: () => false },
     until: (progress) => {
       latest = progress;
       return progress.isEnded;
@@ -131,22 +131,23 @@ describe('two encoders', () => {
           const clip = await makeClip(usual);
           const fight = new AbortController();
           let attempts = 0;
-          const keepPublishing = async (): Promise<void> => {
+          const keepPublishing = async (encoder: string): Promise<void> => {
             while (!fight.signal.aborted) {
               attempts += 1;
-              const publisher = publish(channel.publishUrl, clip, { isLooping: true });
+              const extraArguments = ['-rtmp_flashver', encoder];
+              const publisher = publish(channel.publishUrl, clip, { isLooping: true, extraArguments });
               fight.signal.addEventListener('abort', () => void publisher.kill(), { once: true });
               await publisher.ended;
               // As an encoder does before it tries again.
               await delay(500);
             }
           };
-          const first = keepPublishing();
+          const first = keepPublishing('first');
           await waitForPlayable(channel);
           const { verdict: watched, segments } = watchToTheEnd(channel);
           const before = await segments(2);
-          const second = keepPublishing();
-          await segments(before.segments + (isLong ? 15 : 6));
+          const second = keepPublishing('second');
+          await segments(before.segments + (isLong ? 45 : 6));
           fight.abort();
           await Promise.all([first, second]);
           const verdict = await watched;

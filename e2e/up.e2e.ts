@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 const NOBODY = 65_534;
 const START_DEADLINE_MS = 180_000;
 const STOP_DEADLINE_MS = 30_000;
@@ -29,7 +29,8 @@ let clone = '';
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'millrace-up-'));
-  clone = join(directory, 'millrace');
+  // A space, as people's folders have them.
+  clone = join(directory, 'mill race');
   execFileSync('git', ['clone', '--quiet', ROOT, clone]);
   // What is not committed yet is tried as well.
   const changed = execFileSync('git', ['ls-files', '--modified', '--others', '--exclude-standard'], {
@@ -215,6 +216,7 @@ describe('./scripts/up in a clean clone', () => {
   test(
     'a taken port is named in one sentence, exit code 2, nothing left running',
     async () => {
+      const files = temporaryFiles();
       const server = createServer();
       const isTaken = await new Promise<boolean>((resolve) => {
         server.once('error', () => resolve(true));
@@ -227,7 +229,7 @@ describe('./scripts/up in a clean clone', () => {
         expect(run.output()).toMatch(
           /The RTMP port 127\.0\.0\.1:1935 is taken by another program: stop it or set another port\./,
         );
-        await expectNothingLeft([], temporaryFiles());
+        await expectNothingLeft([], files);
       } finally {
         await new Promise((resolve) => server.close(resolve));
       }

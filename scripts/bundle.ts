@@ -6,7 +6,7 @@ import { cpSync, existsSync, globSync, mkdirSync, rmSync, writeFileSync } from '
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 
 /** CommonJS dependencies inside an ES module still call `require`. */
 const BANNER =

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 const GENERATED = ['packages/contracts/src/gen/**/*.ts', 'docs/reference/*.md'];
 
 function digests(): Map<string, string> {

@@ -5,7 +5,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 
 /** What each package may import of ours; `testkit` may be imported by every test. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { findUnprovenClaims } from './claims.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 const RAN = [
   { file: '/x/e2e/ladder.e2e.ts', name: 'ladder three variants decode', hasPassed: true },
   { file: '/x/e2e/ladder.e2e.ts', name: 'ladder audio only', hasPassed: false },

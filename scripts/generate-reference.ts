@@ -12,7 +12,7 @@ import { createPlaylistApiMetrics } from '../services/playlist-api/src/metrics.t
 import { standaloneConfigSchema } from '../services/standalone/src/config.ts';
 import { createWorkerMetrics } from '../services/transcode-worker/src/metrics.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 const DIRECTORY = join(ROOT, 'docs/reference');
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { findUnprovenClaims } from './claims.ts';
 import type { ProvenTest } from './claims.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 const JEST = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',

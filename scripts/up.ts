@@ -13,7 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { declareDemoChannel } from './demo-channel.ts';
 import { testPictureArguments } from './test-picture.ts';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 const STATE_DIRECTORY = join(ROOT, '.millrace');
 const READY_DEADLINE_MS = 30_000;
 const PLAYABLE_DEADLINE_MS = 60_000;
@@ -53,8 +53,10 @@ function parseOptions(argv: readonly string[]): Options {
 class Children {
   readonly #running = new Set<ChildProcess>();
 
-  spawn(program: string, args: readonly string[], stdout: 'ignore' | 'pipe'): ChildProcess {
-    const child = spawn(program, args, { cwd: ROOT, detached: true, stdio: ['ignore', stdout, 'inherit'] });
+  spawn(program: string, args: readonly string[], output: 'ignore' | 'pipe'): ChildProcess {
+    // What the publisher complains of, a takeover say, is no news for the person in front of the terminal.
+    const stderr = output === 'ignore' ? 'ignore' : 'inherit';
+    const child = spawn(program, args, { cwd: ROOT, detached: true, stdio: ['ignore', output, stderr] });
     this.#running.add(child);
     child.once('exit', () => this.#running.delete(child));
     child.once('error', () => this.#running.delete(child));
@@ -126,28 +128,43 @@ function lanAddress(): string | undefined {
     .find((address) => address?.family === 'IPv4' && !address.internal)?.address;
 }
 
-/** Keeps a publisher running until `stopped` is aborted. */
-async function keepPublishing(
-  url: string,
-  hasFullLadder: boolean,
-  children: Children,
-  stopped: AbortSignal,
-): Promise<void> {
-  const size = hasFullLadder ? { width: 1280, height: 720 } : { width: 854, height: 480 };
+/** Who publishes the demo, and to what. */
+interface Demo {
+  readonly rtmpUrl: string;
+  /** Where the REST API says whether somebody publishes. */
+  readonly channelUrl: string;
+  readonly token: string;
+  readonly hasFullLadder: boolean;
+}
+
+/** Keeps the test picture on the channel until `stopped` is aborted, but for the time in which somebody else publishes. */
+async function keepPublishing(demo: Demo, children: Children, stopped: AbortSignal): Promise<void> {
+  const size = demo.hasFullLadder ? { width: 1280, height: 720 } : { width: 854, height: 480 };
   const args = testPictureArguments({
-    ...size,
-    frameRate: 30,
-    bitrateBps: 2_500_000,
-    keyframeSeconds: 2,
-    url,
+    ...{ ...size, frameRate: 30, bitrateBps: 2_500_000, keyframeSeconds: 2 },
+    url: demo.rtmpUrl,
   });
   while (!stopped.aborted) {
-    const publisher = children.spawn('ffmpeg', args, 'ignore');
-    await new Promise((resolve) => {
-      publisher.once('exit', resolve);
-      publisher.once('error', resolve);
-    });
+    if (!(await isLive(demo))) {
+      const publisher = children.spawn('ffmpeg', args, 'ignore');
+      await new Promise((resolve) => {
+        publisher.once('exit', resolve);
+        publisher.once('error', resolve);
+      });
+    }
     await delay(1000, undefined, { signal: stopped }).catch(() => undefined);
+  }
+}
+
+/** True while an encoder delivers: an OBS that has taken the channel over keeps it. */
+async function isLive({ channelUrl, token }: Demo): Promise<boolean> {
+  try {
+    const headers = { authorization: `Bearer ${token}` };
+    const response = await fetch(channelUrl, { headers, signal: AbortSignal.timeout(5000) });
+    const channel = (await response.json()) as { readonly session?: { readonly state: string } };
+    return channel.session?.state === 'live';
+  } catch {
+    return false;
   }
 }
 
@@ -177,12 +194,12 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
   const token = readFileSync(join(STATE_DIRECTORY, 'admin-token'), 'utf8').trim();
   if (options.hasDemo) {
     process.stdout.write('Publishing the test picture ...\n');
-    void keepPublishing(
-      `${withHost(local.rtmp, '127.0.0.1')}/${demo.streamKey}`,
-      hasFullLadder,
-      children,
-      stopped,
-    );
+    const publishing = {
+      rtmpUrl: `${withHost(local.rtmp, '127.0.0.1')}/${demo.streamKey}`,
+      channelUrl: `${withHost(local.http, '127.0.0.1')}/v1/channels/demo`,
+      ...{ token, hasFullLadder },
+    };
+    void keepPublishing(publishing, children, stopped);
     await waitUntilPlayable(`${withHost(local.http, '127.0.0.1')}/play/demo/index.m3u8`, stopped);
     if (stopped.aborted) return;
   }

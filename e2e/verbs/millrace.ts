@@ -4,7 +4,7 @@ import { start, temporaryDirectory } from './children.ts';
 import type { OwnedProcess } from './children.ts';
 import { waitFor } from './wait-for.ts';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../`;
 const READY_DEADLINE_MS = 30_000;
 const PLAYABLE_DEADLINE_MS = 60_000;
 const KEPT_LINES = 60;

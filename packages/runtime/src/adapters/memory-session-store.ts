@@ -57,7 +57,8 @@ export class MemorySessionStore implements SessionStore {
     if (known !== undefined && replaced !== undefined) {
       const refusal = refuseTakeover(known, claim, nowMs);
       if (refusal !== undefined) return { kind: 'refused', refusal };
-      known.takenOverAtMs.set(replaced.encoderId, nowMs);
+      // An encoder that replaces its own half-open connection has been taken over by nobody.
+      if (replaced.encoderId !== claim.encoderId) known.takenOverAtMs.set(replaced.encoderId, nowMs);
       known.takeoversMs.push(nowMs);
     }
     this.#lastToken = Math.max(this.#lastToken + 1, nowMs);
@@ -193,7 +194,11 @@ function refuseTakeover(
   nowMs: number,
 ): PublishClaimRefusal | undefined {
   if (claim.takeoverPolicy === session.TakeoverPolicy.REJECT) return 'in-use';
-  if (state.takenOverAtMs.has(claim.encoderId)) return 'taken-over';
+  if (state.takenOverAtMs.has(claim.encoderId)) {
+    // An attempt renews the hold: an encoder that retries for ever does not swing back every 30 s.
+    state.takenOverAtMs.set(claim.encoderId, nowMs);
+    return 'taken-over';
+  }
   state.takeoversMs = state.takeoversMs
     .filter((atMs) => nowMs - atMs < TAKEOVER_WINDOW_MS)
     .slice(-TAKEOVER_LIMIT);
