@@ -55,6 +55,8 @@ interface JestReport {
   }[];
 }
 
+/** A Jest that hangs is ended, and counts as failed. */
+const JEST_DEADLINE_MS = 30 * 60_000;
 const isLong = process.argv.includes('--long');
 const onlyAt = process.argv.indexOf('--only');
 const only = onlyAt < 0 ? undefined : process.argv[onlyAt + 1];
@@ -86,6 +88,7 @@ function jest(
         spawnSync(process.execPath, [...JEST, '--json', `--outputFile=${reportPath}`, ...options.args], {
           cwd: ROOT,
           stdio: ['ignore', 'ignore', 'inherit'],
+          ...(isLong ? {} : { timeout: JEST_DEADLINE_MS, killSignal: 'SIGKILL' as const }),
           env: { ...process.env, ...options.env, ...(isLong ? { MILLRACE_LONG: '1' } : {}) },
         });
         count(JSON.parse(readFileSync(reportPath, 'utf8')) as JestReport, totals);
