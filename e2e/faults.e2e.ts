@@ -45,7 +45,7 @@ async function startChannel(name: string, seconds: number): Promise<Running> {
 
 async function watchToTheEnd(channel: Channel): Promise<Verdict> {
   return observe({
-    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous: false },
+    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous: () => false },
     until: ({ isEnded }) => isEnded,
     deadlineMs: TEST_DEADLINE_MS / 2,
   });

@@ -26,8 +26,7 @@ test(
         const verdict = await observe({
           ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG },
           until: ({ isEnded }) => isEnded,
-          // The last look comes after the encoder is gone and the grace time over.
-          isContinuous: false,
+          isContinuous: publisher.isRunning,
           deadlineMs: TEST_DEADLINE_MS / 2,
         });
         expect(await publisher.ended).toMatchObject({ code: 0 });

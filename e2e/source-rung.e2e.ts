@@ -36,11 +36,11 @@ async function publishToTheEnd(
 }> {
   const channel = await createChannel(millrace, name, { ...settings, graceSeconds: 2 });
   const clip = await makeClip(options);
-  publish(channel.publishUrl, clip);
+  const publisher = publish(channel.publishUrl, clip);
   await waitForPlayable(channel);
   const ffmpegs = ffmpegsOf(millrace).length;
   const verdict = await observe({
-    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous: false },
+    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous: publisher.isRunning },
     until: ({ isEnded }) => isEnded,
     deadlineMs: TEST_DEADLINE_MS / 2,
   });

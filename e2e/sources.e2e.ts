@@ -9,6 +9,7 @@ import { isLong, lazily, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS } from 
 import { createChannel, startMillrace, waitForPlayable, withLogs } from './verbs/millrace.ts';
 import type { Channel } from './verbs/millrace.ts';
 import { publish, publishGStreamer } from './verbs/publish.ts';
+import type { Publisher } from './verbs/publish.ts';
 
 const millrace = lazily(() => startMillrace());
 const SIZE = isLong ? '1280x720' : '426x240';
@@ -50,12 +51,12 @@ async function open(name: string): Promise<Channel> {
   });
 }
 
-async function watchToTheEnd(channel: Channel): Promise<Verdict> {
+async function watchToTheEnd(channel: Channel, publisher: Publisher): Promise<Verdict> {
   await waitForPlayable(channel);
   return observe({
     ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG },
     until: ({ isEnded }) => isEnded,
-    isContinuous: false,
+    isContinuous: publisher.isRunning,
     deadlineMs: TEST_DEADLINE_MS / 2,
   });
 }
@@ -76,7 +77,7 @@ describe('what encoders send', () => {
             clip,
             firstTimestampMs === undefined ? {} : { firstTimestampMs },
           );
-          const verdict = await watchToTheEnd(channel);
+          const verdict = await watchToTheEnd(channel, publisher);
           expect(await publisher.ended).toMatchObject({ code: 0 });
           expectFlawless(verdict);
           expect(verdict.renditions.map(({ label }) => label).sort()).toEqual([
@@ -110,7 +111,7 @@ describe('what encoders send', () => {
             rate: 30,
             seconds: SECONDS,
           });
-          const verdict = await watchToTheEnd(channel);
+          const verdict = await watchToTheEnd(channel, publisher);
           expect(await publisher.ended).toMatchObject({ code: 0 });
           expectFlawless(verdict);
           expect(renditionOf(verdict, `${SMALL_RUNG.name}/index`)).toMatchObject({

@@ -171,7 +171,12 @@ export class MpdFollower {
     if (number <= (this.#followed.get(key) ?? -1)) return;
     this.#followed.set(key, number);
     const where = `${this.label} ${key} ${number}`;
-    const loaded = await this.#load(representation, { number, t: 0 }, key, isContinuous ? where : undefined);
+    const loaded = await this.#load(
+      representation,
+      { number, t: 0 },
+      key,
+      isContinuous() ? where : undefined,
+    );
     if (loaded === undefined) return;
     const expected =
       representation.presentationTimeOffset / representation.timescale +

@@ -1,6 +1,8 @@
 import type { Mpd, MpdPeriod, MpdRepresentation } from './mpd.ts';
 import type { Report } from './report.ts';
 
+/** The longest frame that may stick out of a Period. */
+const MAX_FRAME_SECONDS = 0.1;
 /** Rounding of ISO durations. */
 const EPSILON_SECONDS = 0.002;
 
@@ -88,7 +90,10 @@ function checkPeriod(period: MpdPeriod, where: string, report: Report): void {
       ),
     );
     report.expect(timelines.size <= 1, 'C-2', place, `the boundaries in set ${set.id} differ`);
-    for (const representation of set.representations) checkRepresentation(representation, place, report);
+    for (const representation of set.representations) {
+      checkRepresentation(representation, place, report);
+      checkExtent(representation, period, place, report);
+    }
   }
 }
 
@@ -122,7 +127,25 @@ function checkRepresentation(representation: MpdRepresentation, place: string, r
   }
 }
 
-/** Where a Period ends: by its duration, else by its longest timeline. */
+/** No overlaps: what a Period lists ends with it, but for a frame. */
+function checkExtent(
+  { id, timeline, timescale, presentationTimeOffset }: MpdRepresentation,
+  { duration }: MpdPeriod,
+  place: string,
+  report: Report,
+): void {
+  const last = timeline?.at(-1);
+  if (last === undefined || duration === undefined) return;
+  const end = (last.t + last.d - presentationTimeOffset) / timescale;
+  report.expect(
+    end <= duration + MAX_FRAME_SECONDS,
+    'T-4',
+    `${place} ${id}`,
+    `the timeline ends at ${end} s, the Period at ${duration} s`,
+  );
+}
+
+/** Where a Period ends, when that is known. */
 function endOf(period: MpdPeriod): number | undefined {
   const start = period.start ?? 0;
   return period.duration === undefined ? undefined : start + period.duration;
@@ -196,7 +219,7 @@ function checkSamePeriod(
     `@start went from ${String(before.start)} to ${String(after.start)}`,
   );
   report.expect(
-    before.duration === undefined || before.duration === after.duration,
+    before.duration === undefined || Math.abs(before.duration - (after.duration ?? 0)) < EPSILON_SECONDS,
     'T-2',
     place,
     `@duration went from ${String(before.duration)} to ${String(after.duration)}`,

@@ -90,7 +90,7 @@ export function readMpd(url: string, text: string, receivedMs: number): Mpd {
       value: element.getAttribute('value') ?? '',
     })),
     hasLeapSeconds: children(root, 'LeapSecondInformation').length > 0,
-    periods: children(root, 'Period').map((period) => readPeriod(period, baseUrl)),
+    periods: withDurations(children(root, 'Period').map((period) => readPeriod(period, baseUrl))),
   };
 }
 
@@ -128,6 +128,17 @@ export function segmentUrl(
     .replaceAll('$Number$', String(segment.number))
     .replaceAll('$Time$', String(segment.t))
     .replaceAll('$RepresentationID$', representation.id);
+}
+
+/** A Period without a duration ends where the next one begins. */
+function withDurations(periods: readonly MpdPeriod[]): readonly MpdPeriod[] {
+  return periods.map((period, index) => {
+    const nextStart = periods[index + 1]?.start;
+    const duration =
+      period.duration ??
+      (nextStart === undefined || period.start === undefined ? undefined : nextStart - period.start);
+    return { ...period, duration };
+  });
 }
 
 function readPeriod(period: Element, baseUrl: string): MpdPeriod {

@@ -99,6 +99,20 @@ describe('a presentation that is broken on purpose', () => {
     expect(verdict).toMatchObject({ gaps: 5, missingSegments: 0, isComplete: true });
   }, 60_000);
 
+  test('a gap that is not as long as what is missing is noticed', async () => {
+    const verdict = await watch(
+      (object, path) => {
+        if (!/^media\/high\/index\.m3u8$/.test(path)) return;
+        const gap = new RegExp(`#EXTINF.*\\n${FIRST_K + 4}`);
+        object.body = Buffer.from(
+          object.body.toString('utf8').replace(gap, `#EXT-X-GAP\n#EXTINF:0.900000,\n${FIRST_K + 4}`),
+        );
+      },
+      { dash: [] },
+    );
+    expect(verdict.violations.map((violation) => violation.rule)).toContain('C-1');
+  }, 60_000);
+
   test('a segment that is not there is counted as missing', async () => {
     const verdict = await watch((object, path) => {
       if (path === `media/low/${FIRST_K + 4}.m4s`) object.status = 404;

@@ -43,8 +43,8 @@ export interface ObserveOptions {
   readonly lookMs?: number;
   /** With it, numbers and boundaries are held to the grid. */
   readonly segmentDuration?: SegmentDuration;
-  /** False when the encoder is to pause: playlists may then stand still (H-3). */
-  readonly isContinuous?: boolean;
+  /** Whether an encoder is sending now; while it does not, playlists may stand still (H-3). By default it always is. */
+  readonly isContinuous?: () => boolean;
   /** False leaves decoding out. */
   readonly isDecoding?: boolean;
   /** Bound of temporary files; default 512 MiB. */
@@ -88,7 +88,7 @@ export async function observe(options: ObserveOptions): Promise<Verdict> {
     timing,
     segmentDuration: options.segmentDuration,
     lookMs,
-    isContinuous: options.isContinuous ?? true,
+    isContinuous: options.isContinuous ?? (() => true),
   };
   const presentations: Presentation[] = (options.hls ?? []).map((url) => ({
     url,

@@ -33,8 +33,8 @@ export interface FollowerContext {
   readonly segmentDuration: SegmentDuration | undefined;
   /** Pause between two looks. */
   readonly lookMs: number;
-  /** False where the encoder is expected to pause: playlists may then stand still. */
-  readonly isContinuous: boolean;
+  /** Whether an encoder is sending now; while it does not, playlists may stand still. */
+  readonly isContinuous: () => boolean;
 }
 
 const MAX_KEPT = 300;
@@ -125,7 +125,7 @@ export class RenditionFollower {
   #checkPace(playlist: MediaPlaylist, receivedMs: number): void {
     const last = playlist.segments.at(-1)?.msn;
     const isNew = last !== undefined && (this.#lastMsn === undefined || last > this.#lastMsn);
-    if (isNew || playlist.isEnded || this.#lastNewMs === undefined) {
+    if (isNew || playlist.isEnded || this.#lastNewMs === undefined || !this.#context.isContinuous()) {
       this.#lastNewMs = receivedMs;
       this.#isStalled = false;
       return;
@@ -133,7 +133,7 @@ export class RenditionFollower {
     const limitMs = NEW_SEGMENT_TARGET_DURATIONS * (playlist.targetDuration ?? 0) * 1000;
     const waitedMs = receivedMs - this.#lastNewMs;
     const slackMs = this.#context.lookMs + BUSY_MACHINE_MS;
-    if (this.#isStalled || !this.#context.isContinuous || waitedMs <= limitMs + slackMs) return;
+    if (this.#isStalled || waitedMs <= limitMs + slackMs) return;
     this.#isStalled = true;
     this.#context.report.add(
       'H-3',

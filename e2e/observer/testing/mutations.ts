@@ -495,6 +495,11 @@ const dash: readonly MutationCase[] = [
     ),
   },
   {
+    name: 'a timeline that runs beyond its Period',
+    rule: 'T-4',
+    mutation: replace(TIMELINE, 'duration="PT7S"', 'duration="PT5S"'),
+  },
+  {
     name: 'an empty Period',
     rule: 'T-4',
     mutation: replace(MPDS, '<UTCTiming', '<Period id="p9" start="PT1700000900S"></Period><UTCTiming'),
