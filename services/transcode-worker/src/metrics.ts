@@ -13,6 +13,11 @@ export function createWorkerMetrics(registry: Registry) {
       help: 'Sessions that this worker holds the lease of.',
       registers,
     }),
+    waitingSessions: new Gauge({
+      name: 'millrace_worker_waiting_sessions',
+      help: 'Live sessions that this worker has no capacity for.',
+      registers,
+    }),
     parts: new Counter({
       name: 'millrace_worker_parts_total',
       help: 'Parts that were authored, by whether they have media.',

@@ -20,6 +20,8 @@ export class SessionClaimer {
   readonly #dependencies: SessionClaimerDependencies;
   readonly #records = new Map<string, session.SessionRecord>();
   readonly #running = new Map<string, Promise<void>>();
+  /** Sessions that this worker has no capacity for; whoever looks after the workers has been told of each. */
+  readonly #waiting = new Set<string>();
   readonly #abort = new AbortController();
   #watching: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -59,6 +61,7 @@ export class SessionClaimer {
   #note(record: session.SessionRecord): void {
     const known = this.#records.get(record.sessionId);
     if (known !== undefined && known.revision > record.revision) return;
+    if (record.state === session.SessionState.ENDED) this.#leave(record.sessionId);
     if (record.state === session.SessionState.ENDED && !this.#running.has(record.sessionId)) {
       this.#records.delete(record.sessionId);
       return;
@@ -75,7 +78,12 @@ export class SessionClaimer {
     const { sessionId, presentation } = record;
     const { config, logger } = this.#dependencies;
     const isFree = record.state !== session.SessionState.ENDED && !this.#running.has(sessionId);
-    if (presentation === undefined || !isFree || this.#running.size >= config.maxSessions) return;
+    if (presentation === undefined || !isFree) return;
+    if (this.#running.size >= config.maxSessions) {
+      this.#wait(record);
+      return;
+    }
+    this.#leave(sessionId);
     const running = this.#run(record, presentation)
       .catch((error: unknown) => {
         logger.error({ err: error, sessionId }, 'The work for a session failed; it is free for any worker');
@@ -86,6 +94,21 @@ export class SessionClaimer {
           this.#records.delete(sessionId);
       });
     this.#running.set(sessionId, running);
+  }
+
+  #wait({ sessionId, channel }: session.SessionRecord): void {
+    if (this.#waiting.has(sessionId)) return;
+    this.#waiting.add(sessionId);
+    const { config, logger, metrics } = this.#dependencies;
+    metrics.waitingSessions.set(this.#waiting.size);
+    logger.warn(
+      { id: 'WORKER_CAPACITY', sessionId, channel, maxSessions: config.maxSessions },
+      'This worker is full: the session waits for another worker, or for one that ends; start more workers or raise maxSessions',
+    );
+  }
+
+  #leave(sessionId: string): void {
+    if (this.#waiting.delete(sessionId)) this.#dependencies.metrics.waitingSessions.set(this.#waiting.size);
   }
 
   async #run(record: session.SessionRecord, presentation: session.Presentation): Promise<void> {

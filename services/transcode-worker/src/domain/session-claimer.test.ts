@@ -1,0 +1,72 @@
+import { expect, test } from '@jest/globals';
+import { control, session } from '@millrace/contracts';
+import { createLogger, MemoryLeaseStore, MemorySessionStore } from '@millrace/runtime';
+import type { RenditionSink } from '@millrace/runtime';
+import { Registry } from 'prom-client';
+import { workerConfigSchema } from '../config.ts';
+import { createWorkerMetrics } from '../metrics.ts';
+import { FakeRelay } from '../testing/fake-relay.ts';
+import { presentationOf } from '../testing/worker-harness.ts';
+import { SessionClaimer } from './session-claimer.ts';
+
+/** A packager that never answers the hello: the work for a session begins and goes no further. */
+const silentSink: RenditionSink = {
+  open: (_hello, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('stopped')));
+    }),
+};
+
+test('a session beyond the capacity waits, is counted and told of once, and is left when it has ended', async () => {
+  const clock = Date.now;
+  const sessions = new MemorySessionStore({ clock });
+  const metrics = createWorkerMetrics(new Registry());
+  const lines: string[] = [];
+  const claimer = new SessionClaimer({
+    sessions,
+    leases: new MemoryLeaseStore({ clock }),
+    relay: new FakeRelay(),
+    sink: silentSink,
+    startTranscoder: () => {
+      throw new Error('nothing is transcoded here');
+    },
+    config: workerConfigSchema.parse({ maxSessions: 1 }),
+    metrics,
+    events: { emit: () => {} },
+    logger: createLogger({
+      service: 'transcode-worker',
+      level: 'warn',
+      destination: { write: (line) => void lines.push(line) },
+    }),
+    clock,
+  });
+  const publish = async (channel: string, graceSeconds: number): Promise<number> => {
+    const outcome = await sessions.claimPublication({
+      channel,
+      takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+      graceSeconds,
+      ingestId: 'ingest-1',
+      role: control.PublishRole.PRIMARY,
+      encoderId: channel,
+    });
+    if (outcome.kind !== 'accepted') throw new Error('refused');
+    await sessions.update(channel, outcome.token, { presentation: presentationOf() });
+    return outcome.token;
+  };
+  const waiting = async (): Promise<number> => (await metrics.waitingSessions.get()).values[0]?.value ?? 0;
+  const until = async (wanted: number): Promise<void> => {
+    while ((await waiting()) !== wanted) await new Promise((resolve) => setImmediate(resolve));
+  };
+  claimer.start();
+  try {
+    await publish('first', 30);
+    const token = await publish('second', 0);
+    await until(1);
+    await sessions.releasePublication('second', token);
+    await sessions.sweep();
+    await until(0);
+    expect(lines.filter((line) => line.includes('WORKER_CAPACITY'))).toHaveLength(1);
+  } finally {
+    await claimer.stop(1000);
+  }
+});
