@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { session } from '@millrace/contracts';
 import { audioRendition, videoRendition } from './testing/renditions.ts';
 import { decodeServed, readServed } from './testing/served-media.ts';
 import { FIRST_K, presentationOf, START_TICKS, WorkerHarness } from './testing/worker-harness.ts';
@@ -70,6 +71,74 @@ test('a new worker goes on where the rows end', async () => {
   expect(await worker.finished()).toBe('session-ended');
   await expectUnbroken(worker, 4);
 }, 30_000);
+
+test('under quality, a segment that was not finished is made again whole', async () => {
+  const worker = await liveWorker(8, presentationOf({ preset: session.Preset.QUALITY }));
+  worker.relay.play(4);
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 1);
+  process.kill(worker.transcoder.pid ?? 0, 'SIGKILL');
+  await worker.until(() => worker.eventsOf('TranscoderRestarted').length >= 1);
+  worker.relay.endSession();
+  expect(await worker.finished()).toBe('session-ended');
+  await expectUnbroken(worker, 4);
+  expect(worker.transcoders).toHaveLength(2);
+}, 30_000);
+
+describe('a period that cannot be continued is left for a new one', () => {
+  async function expectNewPeriod(worker: WorkerHarness, reason: string): Promise<void> {
+    expect(await worker.finished()).toBe('session-ended');
+    expect(worker.relay.openPeriodRequests.map((request) => request.reason)).toEqual([reason]);
+    const numbers = worker.sink.window.rowsOf('180p').map(({ msn }) => msn);
+    for (const id of RENDITIONS) {
+      const rows = worker.sink.window.rowsOf(id);
+      expect(rows.map(({ msn }) => msn)).toEqual(numbers);
+      expect(
+        rows
+          .filter(({ period }) => period === 1)
+          .map(({ k, discontinuitySequence, isGap }) => [k - FIRST_K, discontinuitySequence, isGap]),
+      ).toEqual([
+        [6, 1, false],
+        [7, 1, false],
+      ]);
+      expect(readServed(worker.sink, id, 1)).toMatchObject({ holes: [], dependentSegments: [] });
+      expect(await decodeServed(worker.sink, id, 1)).toBe('');
+    }
+    expect(readServed(worker.sink, '180p', 1).samplesPerSegment).toEqual([50, 50]);
+  }
+
+  /** Ingest opens the next period when it is asked to; resolves when its media is there. */
+  function nextPeriod(worker: WorkerHarness): Promise<unknown> {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    worker.relay.onOpenPeriod = () => resolve(worker.addPeriod({ seconds: 4 }, FIRST_K + 6));
+    return promise;
+  }
+
+  test('ingest no longer holds the resume point', async () => {
+    const worker = await liveWorker(8);
+    const opened = nextPeriod(worker);
+    worker.relay.arriveUntil(4);
+    await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 1);
+    worker.relay.lag();
+    await opened;
+    worker.relay.endSession();
+    await expectNewPeriod(worker, 'ingest no longer holds the resume point');
+    expect(worker.sink.window.rowsOf('180p')[0]).toMatchObject({ k: FIRST_K, period: 0, isComplete: true });
+  }, 30_000);
+
+  test('another build of ffmpeg fixed the init segment', async () => {
+    const worker = await liveWorker(4);
+    worker.sink.window.inits.push({ renditionId: '180p', period: 0, data: Buffer.from('another build') });
+    await worker.stop();
+    worker.start();
+    const opened = nextPeriod(worker);
+    worker.relay.arriveUntil(4);
+    await opened;
+    worker.relay.endSession();
+    await expectNewPeriod(worker, 'the init segment of 180p differs');
+    const before = worker.sink.window.rowsOf('180p').filter(({ period }) => period === 0);
+    expect(before.every(({ isGap }) => isGap)).toBe(true);
+  }, 30_000);
+});
 
 test('media that ends ffmpeg again and again costs its segment, not the session', async () => {
   const worker = await liveWorker(8);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
-import { codecString, parseInitSegment } from '@millrace/media';
+import { codecString, parseInitSegment, segmentFirstTick } from '@millrace/media';
 import { audioRendition, videoRendition } from './testing/renditions.ts';
 import { decodeServed, readServed } from './testing/served-media.ts';
 import type { SyntheticInput } from './testing/synthetic-media.ts';
@@ -70,6 +70,7 @@ describe('inputs of every shape: all frames, boundaries on the grid, clean to de
     ],
     ['an odd size', { seconds: 4, width: 401, height: 227, pixelFormat: 'yuv444p' }, withVideo({}), [50, 50]],
     ['portrait', { seconds: 4, width: 180, height: 320 }, withVideo({}), [50, 50]],
+    ['interlaced', { seconds: 4, isInterlaced: true, width: 320, height: 192 }, withVideo({}), [50, 50]],
     ['4:2:2', { seconds: 4, pixelFormat: 'yuv422p' }, withVideo({}), [50, 50]],
     [
       'the preset of B-frames and lookahead',
@@ -96,6 +97,26 @@ describe('inputs of every shape: all frames, boundaries on the grid, clean to de
     },
     30_000,
   );
+
+  test.each([
+    ['48 kHz stereo', 48_000, 2],
+    ['44.1 kHz stereo', 44_100, 2],
+    ['44.1 kHz mono', 44_100, 1],
+    ['22.05 kHz mono', 22_050, 1],
+  ])('audio of %s fills every segment, to the frame', async (_, sampleRate, channelCount) => {
+    const worker = await transcode(
+      { seconds: 6, hasVideo: false, sampleRate, channelCount },
+      presentationOf({ renditions: [audioRendition()] }),
+    );
+    const firstFrame = (k: number): number => Math.ceil(segmentFirstTick(k, 48_000, rate(2)) / 1024);
+    const { firstDts, holes, samplesPerSegment } = readServed(worker.sink, 'audio');
+    expect({ firstDts, holes }).toEqual({ firstDts: firstFrame(FIRST_K) * 1024, holes: [] });
+    expect(samplesPerSegment.slice(0, 2)).toEqual(
+      [0, 1].map((index) => firstFrame(FIRST_K + index + 1) - firstFrame(FIRST_K + index)),
+    );
+    expect(await decodeServed(worker.sink, 'audio')).toBe('');
+    expect(worker.eventsOf('TranscoderRestarted')).toEqual([]);
+  });
 
   test('a rate that varies and stays so keeps every frame of the source', async () => {
     const worker = await transcode(

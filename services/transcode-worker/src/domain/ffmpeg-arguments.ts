@@ -45,7 +45,7 @@ export interface TranscodePlan {
 }
 
 /** The first output pipe; output i of `outputRenditions` is on descriptor `FIRST_OUTPUT_DESCRIPTOR + i`. */
-export const FIRST_OUTPUT_DESCRIPTOR = 3;
+const FIRST_OUTPUT_DESCRIPTOR = 3;
 
 /** Pictures that `quality` looks ahead. */
 export const QUALITY_LOOKAHEAD_FRAMES = 20;

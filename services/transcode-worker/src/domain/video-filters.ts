@@ -63,7 +63,7 @@ export function renditionFilters(options: {
 }
 
 /** The largest even size of the track's display aspect inside a frame. */
-export function fitIntoFrame(
+function fitIntoFrame(
   track: session.Track,
   frame: { readonly width: number; readonly height: number },
 ): { readonly width: number; readonly height: number } {

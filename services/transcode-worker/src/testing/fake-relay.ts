@@ -9,6 +9,8 @@ interface FakePeriod {
   /** Fragments that have arrived so far. */
   arrived: number;
   isEnded: boolean;
+  /** The ring no longer reaches back to where anybody reads. */
+  isLagged: boolean;
 }
 
 /** An ingest for tests: periods of synthetic media that arrive as the test lets them. */
@@ -17,12 +19,14 @@ export class FakeRelay implements MediaRelay {
   readonly #waiting = new Set<() => void>();
   readonly openPeriodRequests: relay.OpenPeriodRequest[] = [];
   subscriptions = 0;
+  /** Called when a new period is asked for; it may add one. */
+  onOpenPeriod: () => void = () => {};
   #isSessionEnded = false;
   #playing: NodeJS.Timeout | undefined;
 
   /** Adds a period of which nothing has arrived yet. */
   addPeriod(period: session.Period, media: SyntheticMedia): void {
-    this.#periods.push({ period, fragments: media.fragments, arrived: 0, isEnded: false });
+    this.#periods.push({ period, fragments: media.fragments, arrived: 0, isEnded: false, isLagged: false });
     this.#wake();
   }
 
@@ -61,6 +65,13 @@ export class FakeRelay implements MediaRelay {
     this.#wake();
   }
 
+  /** Whoever reads the newest period has fallen out of the ring. */
+  lag(): void {
+    const current = this.#periods.at(-1);
+    if (current !== undefined) current.isLagged = true;
+    this.#wake();
+  }
+
   endSession(): void {
     this.endPeriod();
     this.#isSessionEnded = true;
@@ -85,6 +96,10 @@ export class FakeRelay implements MediaRelay {
     let at = startIndex(found.fragments, request.fromTicks);
     let k = Number.NEGATIVE_INFINITY;
     for (;;) {
+      if (found.isLagged) {
+        yield endOf(relay.EndReason.LAGGED);
+        return;
+      }
       const fragments = found.fragments.slice(at, found.arrived);
       at = Math.max(at, found.arrived);
       if (fragments.length > 0) {
@@ -109,6 +124,7 @@ export class FakeRelay implements MediaRelay {
 
   async openPeriod(request: relay.OpenPeriodRequest): Promise<relay.OpenPeriodResponse> {
     this.openPeriodRequests.push(request);
+    this.onOpenPeriod();
     return { period: 0, firstK: 0 };
   }
 

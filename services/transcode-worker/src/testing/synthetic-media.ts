@@ -20,6 +20,9 @@ export interface SyntheticInput {
   /** More filters on the picture, for example to make its rate vary. */
   readonly filter?: string;
   readonly pixelFormat?: string;
+  readonly isInterlaced?: boolean;
+  readonly sampleRate?: number;
+  readonly channelCount?: number;
 }
 
 /** Access units as ingest gives them, in the order in which an encoder would send them. */
@@ -30,7 +33,7 @@ export interface SyntheticMedia {
 
 /** Encodes a test picture and a tone, and lays them out from `startTicks` (90 kHz) on. */
 export async function makeSyntheticMedia(startTicks: number, input: SyntheticInput): Promise<SyntheticMedia> {
-  const { hasVideo = true, hasAudio = true } = input;
+  const { hasVideo = true, hasAudio = true, sampleRate = 48_000 } = input;
   const [video, audio] = await Promise.all([
     hasVideo ? encode(videoArguments(input)) : undefined,
     hasAudio ? encode(audioArguments(input)) : undefined,
@@ -45,17 +48,25 @@ export async function makeSyntheticMedia(startTicks: number, input: SyntheticInp
         width: video.track.width,
         height: video.track.height,
         frameRate: input.filter === undefined ? { numerator, denominator } : undefined,
+        isInterlaced: input.isInterlaced ?? false,
       }),
     );
     fragments.push(...layOut(video, 1, startTicks));
   }
   if (audio !== undefined) {
-    tracks.push(audioTrack({ decoderConfig: Buffer.from(audio.track.decoderConfig) }));
+    tracks.push(
+      audioTrack({
+        decoderConfig: Buffer.from(audio.track.decoderConfig),
+        timescale: sampleRate,
+        sampleRate,
+        channelCount: input.channelCount ?? 2,
+      }),
+    );
     // The grid of 1024 samples of the epoch, as ingest lays it out; the encoder's priming is left out.
-    const start = Math.ceil((startTicks * 48_000) / 90_000 / 1024) * 1024;
+    const start = Math.ceil((startTicks * sampleRate) / 90_000 / 1024) * 1024;
     fragments.push(...layOut({ ...audio, samples: audio.samples.slice(1) }, 2, start));
   }
-  const secondsOf = ({ dts, trackId }: relay.Fragment): number => dts / (trackId === 1 ? 90_000 : 48_000);
+  const secondsOf = ({ dts, trackId }: relay.Fragment): number => dts / (trackId === 1 ? 90_000 : sampleRate);
   return { tracks, fragments: fragments.sort((a, b) => secondsOf(a) - secondsOf(b)) };
 }
 
@@ -76,12 +87,18 @@ function videoArguments(input: SyntheticInput): readonly string[] {
     ...(input.filter === undefined ? [] : ['-vf', input.filter]),
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', String(bFrames), '-g', String(gopFrames)],
     ...['-keyint_min', String(gopFrames), '-sc_threshold', '0', '-pix_fmt', input.pixelFormat ?? 'yuv420p'],
+    ...(input.isInterlaced === true ? ['-flags', '+ildct+ilme', '-x264-params', 'tff=1'] : []),
     ...['-fps_mode', 'passthrough', '-video_track_timescale', '90000', ...FRAGMENTS],
   ];
 }
 
-function audioArguments({ seconds }: SyntheticInput): readonly string[] {
-  return ['-f', 'lavfi', '-i', `sine=f=440:r=48000:d=${seconds}`, '-ac', '2', '-c:a', 'aac', ...FRAGMENTS];
+function audioArguments({
+  seconds,
+  sampleRate = 48_000,
+  channelCount = 2,
+}: SyntheticInput): readonly string[] {
+  const tone = `sine=f=440:r=${sampleRate}:d=${seconds}`;
+  return ['-f', 'lavfi', '-i', tone, '-ac', String(channelCount), '-c:a', 'aac', ...FRAGMENTS];
 }
 
 async function encode(argv: readonly string[]): Promise<EncodedTrack> {
