@@ -11,7 +11,7 @@ export interface SegmentDuration {
 const EPSILON_DENOMINATOR = 2000n;
 
 /** `K = floor((t + e) / SEG)`, in exact arithmetic. */
-export function gridNumber(ticks: number, timescale: number, segment: SegmentDuration): number {
+function gridNumber(ticks: number, timescale: number, segment: SegmentDuration): number {
   const scale = BigInt(timescale);
   const numerator = (BigInt(ticks) * EPSILON_DENOMINATOR + scale) * BigInt(segment.denominator);
   const denominator = scale * EPSILON_DENOMINATOR * BigInt(segment.numerator);

@@ -2,7 +2,7 @@ import { parse, stringToMpdXml } from 'mpd-parser';
 import type { MpdPlaylist } from 'mpd-parser';
 
 /** A segment of a SegmentTimeline. */
-export interface MpdSegment {
+interface MpdSegment {
   readonly number: number;
   readonly t: number;
   readonly d: number;
@@ -28,7 +28,7 @@ export interface MpdRepresentation {
 }
 
 /** An AdaptationSet. */
-export interface MpdAdaptationSet {
+interface MpdAdaptationSet {
   readonly id: string;
   readonly contentType: string;
   readonly lang: string;

@@ -13,7 +13,7 @@ export interface Variant {
 }
 
 /** An EXT-X-MEDIA of TYPE=AUDIO with a playlist of its own. */
-export interface AudioRendition {
+interface AudioRendition {
   readonly url: string;
   readonly group: string;
   readonly name: string;

@@ -28,7 +28,7 @@ export interface RenditionVerdict {
 }
 
 /** What was seen of one MPD. */
-export interface MpdVerdict {
+interface MpdVerdict {
   readonly label: string;
   readonly url: string;
   readonly revisions: number;
@@ -54,11 +54,6 @@ export interface Verdict {
   /** The first of every kind; `violationCount` counts all. */
   readonly violations: readonly Violation[];
   readonly violationCount: number;
-}
-
-/** Samples by rendition, as `720p/index`. */
-export function framesPerRendition(verdict: Verdict): Readonly<Record<string, number>> {
-  return Object.fromEntries(verdict.renditions.map(({ label, frames }) => [label, frames]));
 }
 
 /** Prints a verdict for people. */

@@ -14,7 +14,7 @@ export interface FixtureSegment {
 }
 
 /** One period of a rendition. */
-export interface FixturePeriod {
+interface FixturePeriod {
   readonly init: Buffer;
   readonly segments: readonly FixtureSegment[];
 }

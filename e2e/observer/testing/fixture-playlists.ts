@@ -18,14 +18,14 @@ export function rowsOf(rendition: FixtureRendition): readonly FixtureRow[] {
 }
 
 /** The rows in the window at a time: those whose second is over. */
-export function windowAt(rendition: FixtureRendition, nowMs: number): readonly FixtureRow[] {
+function windowAt(rendition: FixtureRendition, nowMs: number): readonly FixtureRow[] {
   return rowsOf(rendition)
     .filter(({ segment }) => (segment.k + 1) * 1000 <= nowMs)
     .slice(-WINDOW);
 }
 
 /** Whether everything was said. */
-export function isOver(rendition: FixtureRendition, nowMs: number): boolean {
+function isOver(rendition: FixtureRendition, nowMs: number): boolean {
   const last = rowsOf(rendition).at(-1)?.segment.k ?? 0;
   return nowMs >= (last + 1) * 1000 + 400;
 }

@@ -5,7 +5,7 @@ export const FUZZ_RUNS = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 10_000);
 const BATCH = 200;
 
 /** Small numbers that are the same for the same seed (mulberry32). */
-export const randomOf = (seed: number): ((below: number) => number) => {
+const randomOf = (seed: number): ((below: number) => number) => {
   let state = seed | 0;
   return (below) => {
     state = (state + 0x6d2b79f5) | 0;
@@ -16,7 +16,7 @@ export const randomOf = (seed: number): ((below: number) => number) => {
 };
 
 /** A copy of one of the seeds with some bytes flipped, overwritten, cut out or doubled; or random bytes. */
-export const mutate = (seeds: readonly Uint8Array[], random: (below: number) => number): Uint8Array => {
+const mutate = (seeds: readonly Uint8Array[], random: (below: number) => number): Uint8Array => {
   if (random(16) === 0) return Uint8Array.from({ length: random(200) }, () => random(256));
   const seed = seeds[random(seeds.length)] ?? new Uint8Array(0);
   let bytes = seed.slice();
