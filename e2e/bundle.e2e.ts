@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-const ROOT = new URL('..', import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../`;
 const ANY_PORT = ['--http.port', '0', '--admin.port', '0'];
 
 let directory = '';
