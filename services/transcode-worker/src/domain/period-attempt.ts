@@ -4,14 +4,12 @@ import type { InitTrack } from '@millrace/media';
 import { AttemptLanes } from './attempt-lanes.ts';
 import type { LaneListener } from './attempt-lanes.ts';
 import { planAttempt, trackOf } from './attempt-plan.ts';
-import type { AttemptPlan } from './attempt-plan.ts';
-import { encoderLatencySeconds } from './encoder-latency.ts';
 import type { SheddingDecision } from './ladder-shedding.ts';
 import type { MediaSample } from './media-sample.ts';
-import { OutputWatchdog } from './output-watchdog.ts';
 import type { SessionContext } from './session-context.ts';
-import type { Transcoder, TranscoderListener } from './transcoder.ts';
+import type { TranscoderListener } from './transcoder.ts';
 import { colorOf } from './video-color.ts';
+import { WatchedTranscoder } from './watched-transcoder.ts';
 
 /** How an attempt at a period ended. */
 export type AttemptOutcome =
@@ -67,14 +65,10 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   #unplanned: relay.Fragment[] = [];
   #unplannedBytes = 0;
   #lanes: AttemptLanes | undefined;
-  #encodedTrackIds: ReadonlySet<number> = new Set();
   #trackById = new Map<number, session.Track>();
   #leadingTrack: session.Track | undefined;
-  #transcoder: Transcoder | undefined;
-  #outputTimescales: readonly number[] = [];
-  #watchdog: OutputWatchdog | undefined;
+  #transcoder: WatchedTranscoder | undefined;
   #isInputOver = false;
-  #lastActivityMs = 0;
   #pendingChange: { readonly decision: SheddingDecision; readonly lateMs: number } | undefined;
 
   constructor(context: SessionContext, options: AttemptOptions) {
@@ -110,9 +104,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
 
   onSample(output: number, sample: MediaSample): void {
     if (this.#isOver) return;
-    const nowMs = this.#context.clock();
-    this.#lastActivityMs = nowMs;
-    this.#watchdog?.noteOutput(nowMs, output, sample.dts / (this.#outputTimescales[output] ?? 1));
+    this.#transcoder?.noteOutput(this.#context.clock(), output, sample.dts);
     this.#lanes?.onSample(output, sample);
   }
 
@@ -182,15 +174,14 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       if (track === undefined) continue;
       const seconds = fragment.dts / track.timescale;
       if (track === this.#leadingTrack) this.#options.onInput(fragment.dts, track.timescale);
-      this.#watchdog?.noteInput(nowMs, track.kind, seconds);
+      this.#transcoder?.noteInput(nowMs, track.kind, seconds);
       lanes.onFragment(fragment);
     }
     const transcoder = this.#transcoder;
     if (transcoder === undefined) return;
-    transcoder.write(fragments.filter(({ trackId }) => this.#encodedTrackIds.has(trackId)));
+    transcoder.write(fragments);
     // The ring of ingest holds what is not read yet: a slow ffmpeg costs no more memory than this.
-    if (transcoder.queuedBytes > this.#context.config.ffmpeg.maxQueuedBytes)
-      await Promise.race([transcoder.drained(), this.#outcome.promise]);
+    if (transcoder.isFull) await Promise.race([transcoder.drained(), this.#outcome.promise]);
   }
 
   #keepUnplanned(fragments: readonly relay.Fragment[]): void {
@@ -220,48 +211,31 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     if (plan === undefined) return;
     this.#lanes = new AttemptLanes({ plan, presentation, period, grid, rows, listener: this });
     this.#lanes.begin();
-    if (plan.transcode !== undefined) this.#startTranscoder(plan, plan.transcode, period);
+    if (plan.transcode !== undefined) {
+      const { transcode } = plan;
+      const { patience } = this.#options;
+      this.#transcoder = new WatchedTranscoder(this.#context, {
+        plan,
+        transcode,
+        period,
+        patience,
+        listener: this,
+      });
+      void this.#awaitExit(this.#transcoder);
+    }
     const unplanned = this.#unplanned;
     this.#unplanned = [];
     // What was kept is less than the queue's bound, so there is nothing to wait for.
     void this.#take(unplanned);
   }
 
-  #startTranscoder(
-    plan: AttemptPlan,
-    transcode: NonNullable<AttemptPlan['transcode']>,
-    period: session.Period,
-  ): void {
-    const { config, grid, clock, startTranscoder } = this.#context;
-    const audioTrack = transcode.audio === undefined ? undefined : trackOf(period, session.TrackKind.AUDIO);
-    const tracks = [transcode.videoTrack, audioTrack].filter((track) => track !== undefined);
-    this.#encodedTrackIds = new Set(tracks.map(({ trackId }) => trackId));
-    this.#outputTimescales = plan.encoded.map(({ rendition }) => rendition.timescale);
-    this.#watchdog = new OutputWatchdog(
-      plan.encoded.map(({ rendition, first }) => ({
-        kind: rendition.kind,
-        startSeconds: grid.startTicksOf(first, rendition.timescale) / rendition.timescale,
-      })),
-      {
-        stallMs: config.watchdog.stallMs * this.#options.patience,
-        startMs: config.watchdog.startMs * this.#options.patience,
-        latencySeconds: encoderLatencySeconds(transcode),
-      },
-    );
-    this.#lastActivityMs = clock();
-    const transcoder = startTranscoder(transcode, audioTrack, this);
-    this.#transcoder = transcoder;
-    void this.#awaitExit(transcoder);
-  }
-
-  async #awaitExit(transcoder: Transcoder): Promise<void> {
+  async #awaitExit(transcoder: WatchedTranscoder): Promise<void> {
     const { isClean, detail } = await transcoder.exited;
     if (!isClean || !this.#isInputOver) this.#finish({ kind: 'failed', reason: 'exit', detail });
   }
 
   async #end(reason: relay.EndReason): Promise<void> {
     this.#isInputOver = true;
-    this.#lastActivityMs = this.#context.clock();
     if (reason !== relay.EndReason.LAGGED) {
       this.#transcoder?.end();
       await Promise.race([this.#transcoder?.exited, this.#outcome.promise]);
@@ -272,17 +246,13 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   }
 
   #tick(): void {
-    const watchdog = this.#watchdog;
-    if (watchdog === undefined || this.#isOver) return;
-    const nowMs = this.#context.clock();
-    const isFlushStalled =
-      this.#isInputOver &&
-      nowMs - this.#lastActivityMs > this.#context.config.watchdog.startMs * this.#options.patience;
-    if (isFlushStalled || watchdog.isStalled(nowMs)) {
+    const transcoder = this.#transcoder;
+    if (transcoder === undefined || this.#isOver) return;
+    if (transcoder.isStalled(this.#context.clock())) {
       this.#finish({ kind: 'failed', reason: 'stalled', detail: 'no output while input waits' });
       return;
     }
-    const { lateMs } = watchdog;
+    const { lateMs } = transcoder;
     // One change at a time: what is decided has to reach its boundary first.
     const decision = this.#pendingChange === undefined ? this.#options.observeLateness(lateMs) : undefined;
     if (decision === undefined) return;
