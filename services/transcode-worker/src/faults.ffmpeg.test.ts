@@ -81,6 +81,9 @@ test('under quality, a segment that was not finished is made again whole', async
   worker.relay.endSession();
   expect(await worker.finished()).toBe('session-ended');
   await expectUnbroken(worker, 4);
+  // An IDR within a segment would be where the second run began.
+  for (const { parts } of worker.sink.window.rowsOf('180p'))
+    expect(parts.map(({ isIndependent }) => isIndependent)).toEqual([true, false]);
   expect(worker.transcoders).toHaveLength(2);
 }, 30_000);
 
