@@ -43,6 +43,8 @@ export class MemorySessionStore implements SessionStore {
   /** Sessions that were replaced by a newer one of their channel, until they are forgotten. */
   readonly #ended = new Map<string, session.SessionRecord>();
   readonly #watchers = new Set<ConflatingQueue<string, session.SessionRecord>>();
+  /** What claims have ended since the last sweep: the janitor tells of it. */
+  readonly #endedByClaims: session.SessionRecord[] = [];
   #lastToken = 0;
 
   constructor(options: { readonly clock: Clock }) {
@@ -52,7 +54,11 @@ export class MemorySessionStore implements SessionStore {
   async claimPublication(claim: PublishClaim): Promise<PublishOutcome> {
     const nowMs = this.#clock();
     const known = this.#channels.get(claim.channel);
+    const before = known?.record;
     if (known !== undefined) this.#expire(known, nowMs);
+    if (known !== undefined && known.record !== before && known.record.state === session.SessionState.ENDED) {
+      this.#endedByClaims.push(known.record);
+    }
     const replaced = known?.publication;
     if (known !== undefined && replaced !== undefined) {
       const refusal = refuseTakeover(known, claim, nowMs);
@@ -114,7 +120,7 @@ export class MemorySessionStore implements SessionStore {
 
   async sweep(): Promise<readonly session.SessionRecord[]> {
     const nowMs = this.#clock();
-    const changed: session.SessionRecord[] = [];
+    const changed = this.#endedByClaims.splice(0);
     for (const [channel, state] of this.#channels) {
       const before = state.record;
       this.#expire(state, nowMs);

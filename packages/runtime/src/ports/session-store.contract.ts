@@ -103,6 +103,19 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       expect(records.get(first.record.sessionId)?.state).toBe(session.SessionState.ENDED);
     });
 
+    test('a session that a claim has ended is told by the next sweep, once', async () => {
+      const { store, advance } = await create();
+      const { token, record } = accepted(await store.claimPublication(claimOf()));
+      await store.releasePublication('news', token);
+      await advance(31_000);
+      await store.claimPublication(claimOf());
+      const told = await store.sweep();
+      expect(told.map(({ sessionId, state }) => [sessionId, state])).toEqual([
+        [record.sessionId, session.SessionState.ENDED],
+      ]);
+      expect(await store.sweep()).toEqual([]);
+    });
+
     test('a publication that is not renewed is lost, one that is renewed lives on', async () => {
       const { store, advance } = await create();
       const { token } = accepted(await store.claimPublication(claimOf()));

@@ -67,7 +67,7 @@ export interface SessionStore {
   update(channel: string, token: number, change: SessionChange): Promise<boolean>;
   /**
    * The janitor's step, idempotent: `live` without a publication becomes `gap`; `gap` older than the grace time becomes
-   * `ended`. Returns the records it changed.
+   * `ended`. Returns the records it changed, and those that a claim has ended since the last sweep.
    */
   sweep(): Promise<readonly session.SessionRecord[]>;
   /** Yields every record that is not forgotten, then each change; a slow reader gets the newest of each record only. */
