@@ -41,7 +41,7 @@ export class MpdFollower {
     const answer = await library.ask(this.url, { headers: { 'accept-encoding': 'gzip' } });
     if (answer.status !== 200) {
       report.expect(
-        this.mpd === undefined && answer.status !== 0,
+        this.mpd === undefined || answer.status === 0,
         'T-6',
         this.label,
         `the MPD was answered with ${answer.status} after it had been served`,

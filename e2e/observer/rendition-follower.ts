@@ -96,7 +96,7 @@ export class RenditionFollower {
     const answer = await library.ask(this.url, { headers: { 'accept-encoding': 'gzip' } });
     if (answer.status !== 200) {
       report.expect(
-        this.playlist === undefined && answer.status !== 0,
+        this.playlist === undefined || answer.status === 0,
         'O-4',
         this.label,
         `the playlist was answered with ${answer.status} after it had been served`,
