@@ -5,7 +5,7 @@
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Registry } from 'prom-client';
-import { describeSettings } from '../packages/runtime/src/config-reference.ts';
+import { createListenerMetrics, describeSettings } from '../packages/runtime/src/index.ts';
 import { createIngestMetrics } from '../services/ingest/src/metrics.ts';
 import { createPackagerMetrics } from '../services/packager/src/metrics.ts';
 import { createPlaylistApiMetrics } from '../services/playlist-api/src/metrics.ts';
@@ -54,6 +54,7 @@ interface DefinedMetric {
 function metrics(): void {
   const registry = new Registry();
   for (const create of [
+    createListenerMetrics,
     createIngestMetrics,
     createWorkerMetrics,
     createPackagerMetrics,

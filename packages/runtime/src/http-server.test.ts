@@ -9,9 +9,11 @@ type Served = HttpService & ListenerAddresses;
 
 let served: Served | undefined;
 let stops = 0;
+let registry = new Registry();
 
-async function serve(port = 0): Promise<Served> {
+async function serve(port = 0, maxConnections = 10): Promise<Served> {
   stops = 0;
+  registry = new Registry();
   const service: HttpService = {
     handler: (_request, response) => response.writeHead(404).end(),
     async stop() {
@@ -19,10 +21,10 @@ async function serve(port = 0): Promise<Served> {
     },
   };
   return listenFor(service, {
-    http: { host: '127.0.0.1', port, maxConnections: 10, idleTimeoutMs: 30_000 },
+    http: { host: '127.0.0.1', port, maxConnections, idleTimeoutMs: 30_000 },
     admin: { host: '127.0.0.1', port: 0 },
     logger: pino({ level: 'silent' }),
-    registry: new Registry(),
+    registry,
   });
 }
 
@@ -61,5 +63,17 @@ describe('a service with listeners', () => {
       message: expect.stringContaining(String(served.httpAddress.port)),
     });
     expect(stops).toBe(1);
+  });
+
+  test('closes a connection over the limit at once, counts it, and goes on with the others', async () => {
+    served = await serve(0, 1);
+    const agent = new Agent({ keepAlive: true });
+    expect(await statusOf(served.httpAddress.port, '/', agent)).toBe(404);
+    await expect(statusOf(served.httpAddress.port, '/', new Agent())).rejects.toMatchObject({
+      code: 'ECONNRESET',
+    });
+    expect(await registry.metrics()).toContain('millrace_http_dropped_connections_total 1');
+    expect(await statusOf(served.httpAddress.port, '/', agent)).toBe(404);
+    agent.destroy();
   });
 });

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Counter } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { startAdminServer } from './admin-server.ts';
 import { listen } from './listen.ts';
@@ -35,6 +36,17 @@ const LIMITS = {
   noDelay: true,
 };
 
+/** Defines the metrics of every public listener. */
+export function createListenerMetrics(registry: Registry) {
+  return {
+    droppedConnections: new Counter({
+      name: 'millrace_http_dropped_connections_total',
+      help: 'HTTP connections that were closed at once because there were `http.maxConnections` already.',
+      registers: [registry],
+    }),
+  };
+}
+
 /**
  * Gives a service its public and its admin port; it is ready once both listen.
  *
@@ -51,6 +63,7 @@ export async function listenFor<S extends HttpService>(
   },
 ): Promise<S & ListenerAddresses> {
   const { registry, logger } = options;
+  const { droppedConnections } = createListenerMetrics(registry);
   let isReady = false;
   // Stopped in the order of the list: first nobody comes in any more, then the service ends what it holds.
   const started: { stop(deadlineMs: number): Promise<void> }[] = [service];
@@ -59,7 +72,13 @@ export async function listenFor<S extends HttpService>(
     await Promise.all(started.map((one) => one.stop(deadlineMs)));
   };
   try {
-    const http = await startHttpServer(options.http, service.handler);
+    const http = await startHttpServer(options.http, service.handler, () => {
+      droppedConnections.inc();
+      logger.warn(
+        { maxConnections: options.http.maxConnections },
+        'An HTTP connection over the limit was closed',
+      );
+    });
     started.unshift(http);
     const admin = await startAdminServer({ ...options.admin, registry, isReady: () => isReady, logger });
     started.push(admin);
@@ -72,9 +91,14 @@ export async function listenFor<S extends HttpService>(
   }
 }
 
-async function startHttpServer(config: HttpListenerConfig, handler: HttpHandler): Promise<RunningHttpServer> {
+async function startHttpServer(
+  config: HttpListenerConfig,
+  handler: HttpHandler,
+  onDrop: () => void,
+): Promise<RunningHttpServer> {
   const server = createServer(LIMITS, handler);
   server.maxConnections = config.maxConnections;
+  server.on('drop', onDrop);
   // A reader that takes nothing holds a body; after this long it is let go.
   server.setTimeout(config.idleTimeoutMs);
   const address = await listen(server, config, 'HTTP');

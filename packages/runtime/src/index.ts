@@ -5,7 +5,7 @@ export { describeSettings, formatHelp } from './config-reference.ts';
 export type { Setting } from './config-reference.ts';
 export { ConflatingQueue } from './conflating-queue.ts';
 export { createEventEmitter } from './event-emitter.ts';
-export { listenFor } from './http-server.ts';
+export { createListenerMetrics, listenFor } from './http-server.ts';
 export type { HttpHandler, HttpService, ListenerAddresses } from './http-server.ts';
 export { adminListenerSchema, httpListenerSchema, logLevelSchema } from './listener-config.ts';
 export type { AdminListenerConfig, HttpListenerConfig } from './listener-config.ts';
