@@ -26,6 +26,14 @@ export class MpdFollower {
   readonly #runs = new Map<string, Run>();
   /** Last segment followed of each Period and Representation. */
   readonly #followed = new Map<string, number>();
+  /** Segments that were missing when they were asked for by number. */
+  #suspects: {
+    readonly periodId: string;
+    readonly representationId: string;
+    readonly number: number;
+    readonly where: string;
+    readonly revision: number;
+  }[] = [];
   #hasCheckedClock = false;
 
   constructor(url: string, context: FollowerContext, isSpooling: boolean) {
@@ -77,7 +85,34 @@ export class MpdFollower {
     if (this.mpd !== undefined) checkMpdUpdate(this.mpd, mpd, this.label, report);
     this.mpd = mpd;
     for (const { id } of mpd.periods) this.periodIds.add(id);
+    this.#judgeSuspects(mpd);
     this.#compareWithPlayer(mpd);
+  }
+
+  /**
+   * T-5: by number a player may ask for a segment before the MPD can say that it is a gap. It was promised wrongly if it still
+   * is two revisions later; by then a gap has ended its Period, or begun one without the representation.
+   */
+  #judgeSuspects(mpd: Mpd): void {
+    this.#suspects = this.#suspects.filter(({ periodId, representationId, number, where, revision }) => {
+      if (mpd.type === 'dynamic' && this.revisionCount < revision + 2) return true;
+      const period = mpd.periods.find(({ id }) => id === periodId);
+      const representation = period?.sets
+        .flatMap(({ representations }) => representations)
+        .find(({ id }) => id === representationId);
+      if (period === undefined || representation === undefined) return false;
+      const seconds = (representation.duration ?? 0) / representation.timescale;
+      const count = (period.duration ?? Number.POSITIVE_INFINITY) / seconds;
+      if (
+        number < representation.startNumber ||
+        number >= representation.startNumber + Math.floor(count + 0.001)
+      ) {
+        return false;
+      }
+      this.missingCount += 1;
+      this.#context.report.add('T-5', where, 'it is available and was not there when it was asked for');
+      return false;
+    });
   }
 
   /** What mpd-parser makes of it must be what the text says. */
@@ -171,13 +206,12 @@ export class MpdFollower {
     if (number <= (this.#followed.get(key) ?? -1)) return;
     this.#followed.set(key, number);
     const where = `${this.label} ${key} ${number}`;
-    const loaded = await this.#load(
-      representation,
-      { number, t: 0 },
-      key,
-      isContinuous() ? where : undefined,
-    );
-    if (loaded === undefined) return;
+    const loaded = await this.#load(representation, { number, t: 0 }, key, undefined);
+    if (loaded === undefined) {
+      const suspect = { periodId: period.id, representationId: representation.id, number, where };
+      if (isContinuous()) this.#suspects.push({ ...suspect, revision: this.revisionCount });
+      return;
+    }
     const expected =
       representation.presentationTimeOffset / representation.timescale +
       (number - representation.startNumber) * seconds;
