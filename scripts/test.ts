@@ -116,7 +116,7 @@ function count(report: JestReport, totals: Totals): void {
 const STAGES: readonly Stage[] = [
   {
     name: 'check',
-    budgetMinutes: 3,
+    budgetMinutes: 2,
     steps: [
       command('types', 'tsc', '-p', '.', '--noEmit'),
       command('lint', 'oxlint', '--type-aware', '--deny-warnings'),
@@ -145,7 +145,7 @@ const STAGES: readonly Stage[] = [
   },
   {
     name: 'property',
-    budgetMinutes: 2,
+    budgetMinutes: 3,
     steps: [
       jest('property', {
         args: ['--testPathPatterns', String.raw`\.property\.test\.ts$`],
