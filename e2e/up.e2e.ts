@@ -61,7 +61,7 @@ function up(options: string, env: Readonly<Record<string, string>> = {}): Run {
     ['--quiet', '--return', '--command', `./scripts/up ${options}`, '/dev/null'],
     {
       cwd: clone,
-      env: { ...process.env, ...env },
+      env: { ...process.env, TMPDIR: temporary(), ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     },
@@ -119,19 +119,19 @@ async function isOpen(port: number): Promise<boolean> {
 }
 
 /** Nothing of a run is left: no process, no port, no temporary file. */
-async function expectNothingLeft(ports: readonly number[], temporaryFiles: readonly string[]): Promise<void> {
+async function expectNothingLeft(ports: readonly number[]): Promise<void> {
   await until(`no process of ${clone}`, STOP_DEADLINE_MS, () =>
     processesOf(clone).length === 0 ? true : undefined,
   );
   for (const port of ports) expect(await isOpen(port)).toBe(false);
-  const left = readdirSync(tmpdir()).filter(
-    (name) => name.startsWith('millrace-') && !temporaryFiles.includes(name),
-  );
-  expect(left).toEqual([]);
+  expect(readdirSync(temporary()).filter((name) => name.startsWith('millrace-'))).toEqual([]);
 }
 
-function temporaryFiles(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('millrace-'));
+/** Temporary files of the runs have a place of their own, so that nobody else's are taken for theirs. */
+function temporary(): string {
+  const path = join(directory, 'tmp');
+  mkdirSync(path, { recursive: true });
+  return path;
 }
 
 async function isPlayable(http: string): Promise<boolean> {
@@ -162,7 +162,6 @@ describe('./scripts/up in a clean clone', () => {
   test(
     'installs, is playable, says where everything is; ctrl-C ends everything',
     async () => {
-      const files = temporaryFiles();
       const run = up('--auto-ports');
       const { http, rtmpPort } = await untilLive(run);
       expect(await isPlayable(http)).toBe(true);
@@ -174,7 +173,7 @@ describe('./scripts/up in a clean clone', () => {
       expect(statSync(join(clone, '.millrace')).mode & 0o777).toBe(0o700);
       run.terminal.stdin?.write('\x03');
       expect(await run.ended).toBe(0);
-      await expectNothingLeft([rtmpPort, Number(new URL(http).port)], files);
+      await expectNothingLeft([rtmpPort, Number(new URL(http).port)]);
     },
     START_DEADLINE_MS + STOP_DEADLINE_MS,
   );
@@ -182,7 +181,6 @@ describe('./scripts/up in a clean clone', () => {
   test(
     'a second run keeps the stream key; SIGTERM ends everything',
     async () => {
-      const files = temporaryFiles();
       const run = up('--auto-ports');
       const { http, rtmpPort } = await untilLive(run);
       expect(run.output()).not.toContain('Installing');
@@ -193,7 +191,7 @@ describe('./scripts/up in a clean clone', () => {
       expect(pid).toBeDefined();
       process.kill(pid ?? 0, 'SIGTERM');
       expect(await run.ended).toBe(0);
-      await expectNothingLeft([rtmpPort, Number(new URL(http).port)], files);
+      await expectNothingLeft([rtmpPort, Number(new URL(http).port)]);
     },
     START_DEADLINE_MS + STOP_DEADLINE_MS,
   );
@@ -201,14 +199,13 @@ describe('./scripts/up in a clean clone', () => {
   test(
     'without the demo it is ready at once; a closed terminal ends everything',
     async () => {
-      const files = temporaryFiles();
       const run = up('--auto-ports --no-demo');
       const { http, rtmpPort } = await untilLive(run);
       expect(run.output()).toContain('Millrace is ready');
       expect((await fetch(`${http}/play/demo/index.m3u8`)).status).toBe(404);
       run.terminal.kill('SIGKILL');
       await run.ended;
-      await expectNothingLeft([rtmpPort, Number(new URL(http).port)], files);
+      await expectNothingLeft([rtmpPort, Number(new URL(http).port)]);
     },
     START_DEADLINE_MS + STOP_DEADLINE_MS,
   );
@@ -216,7 +213,6 @@ describe('./scripts/up in a clean clone', () => {
   test(
     'a taken port is named in one sentence, exit code 2, nothing left running',
     async () => {
-      const files = temporaryFiles();
       const server = createServer();
       const isTaken = await new Promise<boolean>((resolve) => {
         server.once('error', () => resolve(true));
@@ -229,7 +225,7 @@ describe('./scripts/up in a clean clone', () => {
         expect(run.output()).toMatch(
           /The RTMP port 127\.0\.0\.1:1935 is taken by another program: stop it or set another port\./,
         );
-        await expectNothingLeft([], files);
+        await expectNothingLeft([]);
       } finally {
         await new Promise((resolve) => server.close(resolve));
       }
