@@ -58,7 +58,8 @@ interface Run {
 function up(options: string, env: Readonly<Record<string, string>> = {}): Run {
   const terminal = spawn(
     'script',
-    ['--quiet', '--return', '--command', `./scripts/up ${options}`, '/dev/null'],
+    // exec: a shell that waits, as dash does, would die of the ctrl-C that is meant for the script.
+    ['--quiet', '--return', '--command', `exec ./scripts/up ${options}`, '/dev/null'],
     {
       cwd: clone,
       env: { ...process.env, TMPDIR: temporary(), ...env },
