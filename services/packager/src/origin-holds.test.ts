@@ -60,7 +60,7 @@ describe('a segment that is not there yet', () => {
     const held = origin.get(`720p/${FIRST_K + 1}.m4s`);
     await untilWaiting(origin, 1);
     await stream.publishInit(initSegment('720p', 1));
-    const row = { period: 1, msn: FIRST_K + 1, discontinuitySequence: 1 };
+    const row = { period: 1, msn: FIRST_K + 1, discontinuitySequence: 1, hasDiscontinuity: true };
     for (const index of [0, 1]) await stream.publishPart(part('720p', FIRST_K + 3, index, row));
     expect((await held).status).toBe(404);
   });

@@ -112,7 +112,12 @@ describe('what a viewer gets', () => {
     await stream.publishInit(initSegment('720p', 1, 16));
     for (const index of [0, 1])
       await stream.publishPart(
-        part('720p', k, index, { period: 1, msn: FIRST_K + 1, discontinuitySequence: 1 }),
+        part('720p', k, index, {
+          period: 1,
+          msn: FIRST_K + 1,
+          discontinuitySequence: 1,
+          hasDiscontinuity: true,
+        }),
       );
     const text = (await origin.get('720p/index.m3u8')).body.toString();
     expect(text).toContain('#EXT-X-DISCONTINUITY-SEQUENCE:0\n');

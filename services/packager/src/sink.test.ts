@@ -193,6 +193,7 @@ test('an init segment goes with the last segment of its period and is 410 then',
           period: 1,
           msn: FIRST_K + 1 + index,
           discontinuitySequence: 1,
+          hasDiscontinuity: index === 0,
         }),
       );
   }

@@ -26,6 +26,8 @@ export function checkPart(part: sink.Part, maxPartBytes: number): part is Placed
     [...counts, ...ticks].every((value) => Number.isSafeInteger(value) && value >= 0) &&
     Number.isSafeInteger(part.utcOffsetUs) &&
     position.part < MAX_PARTS_PER_SEGMENT &&
+    // A discontinuity has been counted already (H-6).
+    (!part.hasDiscontinuity || part.discontinuitySequence > 0) &&
     part.isGap === (part.data.length === 0) &&
     (part.isGap || part.durationTicks > 0) &&
     part.data.length <= maxPartBytes
@@ -50,6 +52,8 @@ export function checkFirstPart(
   const expected = previous.discontinuitySequence + (isSamePeriod ? 0 : 1);
   if (part.discontinuitySequence !== expected)
     return contradiction(`discontinuity sequence ${part.discontinuitySequence}, expected ${expected}`);
+  if (part.hasDiscontinuity === isSamePeriod)
+    return contradiction(`a row of period ${part.period} after one of ${previous.period}`);
   return checkDuration(part, 0, limit);
 }
 
@@ -63,6 +67,7 @@ export function checkNextPart(
   const isSameRow =
     part.msn === row.msn &&
     part.discontinuitySequence === row.discontinuitySequence &&
+    part.hasDiscontinuity === row.hasDiscontinuity &&
     part.period === row.period;
   if (!isSameRow) return contradiction('its row is not that of the parts before it');
   return checkDuration(part, row.durationTicks, limit);

@@ -110,7 +110,7 @@ export class RenditionWindow {
         },
       };
     }
-    const segment = current ?? this.#begin(part, previous);
+    const segment = current ?? this.#begin(part);
     segment.add(part);
     if (!segment.isComplete) return { kind: 'stored', completed: undefined };
     this.#known.add(k);
@@ -126,6 +126,7 @@ export class RenditionWindow {
       known !== undefined &&
       held.msn === part.msn &&
       held.discontinuitySequence === part.discontinuitySequence &&
+      held.hasDiscontinuity === part.hasDiscontinuity &&
       held.period === part.period &&
       known.durationTicks === part.durationTicks &&
       known.isGap === part.isGap;
@@ -143,10 +144,8 @@ export class RenditionWindow {
     return !segment.isComplete && this.#terms?.isRemadeWhole === true;
   }
 
-  #begin(part: PlacedPart, previous: StoredSegment | undefined): StoredSegment {
-    const hasDiscontinuity =
-      previous !== undefined && previous.discontinuitySequence !== part.discontinuitySequence;
-    const segment = new StoredSegment(part, hasDiscontinuity);
+  #begin(part: PlacedPart): StoredSegment {
+    const segment = new StoredSegment(part);
     this.#segments.push(segment);
     this.#byK.set(segment.k, segment);
     return segment;

@@ -26,7 +26,7 @@ export class StoredSegment {
   #durationTicks = 0;
   #sizeBytes = 0;
 
-  constructor(first: sink.Part & { readonly position: sink.Position }, hasDiscontinuity: boolean) {
+  constructor(first: sink.Part & { readonly position: sink.Position }) {
     this.renditionId = first.renditionId;
     this.k = first.position.k;
     this.msn = first.msn;
@@ -34,7 +34,7 @@ export class StoredSegment {
     this.period = first.period;
     this.baseMediaDecodeTime = first.baseMediaDecodeTime;
     this.utcOffsetUs = first.utcOffsetUs;
-    this.hasDiscontinuity = hasDiscontinuity;
+    this.hasDiscontinuity = first.hasDiscontinuity;
   }
 
   get parts(): readonly StoredPart[] {
@@ -101,6 +101,7 @@ export class StoredSegment {
       k: this.k,
       msn: this.msn,
       discontinuitySequence: this.discontinuitySequence,
+      hasDiscontinuity: this.hasDiscontinuity,
       period: this.period,
       baseMediaDecodeTime: this.baseMediaDecodeTime,
       durationTicks: this.#durationTicks,

@@ -98,6 +98,7 @@ export function part(renditionId: string, k: number, index: number, change: Part
     period: 0,
     msn: k,
     discontinuitySequence: 0,
+    hasDiscontinuity: false,
     utcOffsetUs: 250_000,
     isIndependent: renditionId === 'audio' || index === 0,
     isGap: false,

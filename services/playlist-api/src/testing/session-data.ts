@@ -82,6 +82,7 @@ function rowOf(renditionId: string, k: number, change: Partial<sink.Row> = {}): 
     k,
     msn: k,
     discontinuitySequence: 0,
+    hasDiscontinuity: false,
     period: 0,
     baseMediaDecodeTime: isAudio ? audioStart(k) : k * 180_000,
     durationTicks: isAudio ? audioStart(k + 1) - audioStart(k) : 180_000,

@@ -204,6 +204,7 @@ export class RowAuthor {
       period: numbers.period,
       msn: numbers.firstMsn + (position.k - numbers.firstK),
       discontinuitySequence: numbers.discontinuitySequence,
+      hasDiscontinuity: numbers.discontinuityK === position.k,
       utcOffsetUs: this.#utcOffsets.get(position.k) ?? this.#utcOffsetUs,
       isLast,
       ...media,
@@ -220,6 +221,7 @@ export class RowAuthor {
       firstK,
       firstMsn: before.firstMsn,
       discontinuitySequence: before.discontinuitySequence + 1,
+      discontinuityK: firstK,
     };
   }
 

@@ -9,6 +9,8 @@ export interface PeriodNumbers {
   /** Media sequence number of `firstK`. */
   readonly firstMsn: number;
   readonly discontinuitySequence: number;
+  /** The segment in front of which the discontinuity stands; absent when no row is known before the period. */
+  readonly discontinuityK?: number;
 }
 
 /** What a rendition has of one period already. */
@@ -35,6 +37,7 @@ export class RowHistory {
             firstK: row.k,
             firstMsn: row.msn,
             discontinuitySequence: row.discontinuitySequence,
+            ...(row.hasDiscontinuity ? { discontinuityK: row.k } : {}),
           });
         }
         const next = row.isComplete

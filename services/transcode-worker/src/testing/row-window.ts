@@ -51,6 +51,7 @@ export class RowWindow {
         k: position.k,
         msn: part.msn,
         discontinuitySequence: part.discontinuitySequence,
+        hasDiscontinuity: part.hasDiscontinuity,
         period: part.period,
         baseMediaDecodeTime: part.baseMediaDecodeTime,
         durationTicks: 0,
@@ -90,6 +91,9 @@ export class RowWindow {
           `${name}: discontinuity sequence ${part.discontinuitySequence}, expected ${expected}`,
         );
     }
+    const hasOtherPeriodBefore = before !== undefined && part.period !== before.period;
+    if (part.hasDiscontinuity !== hasOtherPeriodBefore)
+      throw new Error(`${name}: hasDiscontinuity is ${part.hasDiscontinuity}`);
     const key = `${part.period}/${position.k}`;
     const numbers = `${part.msn}/${part.discontinuitySequence}`;
     const known = this.#numbers.get(key) ?? numbers;

@@ -64,6 +64,8 @@ export interface Part {
   isLast: boolean;
   /** moof + mdat; empty when the part is a gap. */
   data: Buffer;
+  /** True when the row has another period before it, so that EXT-X-DISCONTINUITY stands in front of it. */
+  hasDiscontinuity: boolean;
 }
 
 /** What a worker sends. */
@@ -118,6 +120,11 @@ export interface Row {
   isComplete: boolean;
   /** True when the segment is listed as a gap: it has no media, or a hole. */
   isGap: boolean;
+  /**
+   * True when the row has another period before it, so that EXT-X-DISCONTINUITY stands in front of it: a packager that
+   * begins at this row has no other way to know.
+   */
+  hasDiscontinuity: boolean;
 }
 
 /** Where a rendition is to be resumed. */
@@ -485,6 +492,7 @@ function createBasePart(): Part {
     isGap: false,
     isLast: false,
     data: Buffer.alloc(0),
+    hasDiscontinuity: false,
   };
 }
 
@@ -525,6 +533,9 @@ export const Part: MessageFns<Part> = {
     }
     if (message.data.length !== 0) {
       writer.uint32(98).bytes(message.data);
+    }
+    if (message.hasDiscontinuity !== false) {
+      writer.uint32(104).bool(message.hasDiscontinuity);
     }
     return writer;
   },
@@ -638,6 +649,14 @@ export const Part: MessageFns<Part> = {
             message.data = Buffer.from(reader.bytes());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.hasDiscontinuity = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -696,6 +715,11 @@ export const Part: MessageFns<Part> = {
         ? globalThis.Boolean(object.is_last)
         : false,
       data: isSet(object.data) ? Buffer.from(bytesFromBase64(object.data)) : Buffer.alloc(0),
+      hasDiscontinuity: isSet(object.hasDiscontinuity)
+        ? globalThis.Boolean(object.hasDiscontinuity)
+        : isSet(object.has_discontinuity)
+        ? globalThis.Boolean(object.has_discontinuity)
+        : false,
     };
   },
 
@@ -737,6 +761,9 @@ export const Part: MessageFns<Part> = {
     if (message.data.length !== 0) {
       obj.data = base64FromBytes(message.data);
     }
+    if (message.hasDiscontinuity !== false) {
+      obj.hasDiscontinuity = message.hasDiscontinuity;
+    }
     return obj;
   },
 
@@ -759,6 +786,7 @@ export const Part: MessageFns<Part> = {
     message.isGap = object.isGap ?? false;
     message.isLast = object.isLast ?? false;
     message.data = object.data ?? Buffer.alloc(0);
+    message.hasDiscontinuity = object.hasDiscontinuity ?? false;
     return message;
   },
 };
@@ -1031,6 +1059,7 @@ function createBaseRow(): Row {
     parts: [],
     isComplete: false,
     isGap: false,
+    hasDiscontinuity: false,
   };
 }
 
@@ -1068,6 +1097,9 @@ export const Row: MessageFns<Row> = {
     }
     if (message.isGap !== false) {
       writer.uint32(88).bool(message.isGap);
+    }
+    if (message.hasDiscontinuity !== false) {
+      writer.uint32(96).bool(message.hasDiscontinuity);
     }
     return writer;
   },
@@ -1173,6 +1205,14 @@ export const Row: MessageFns<Row> = {
             message.isGap = reader.bool();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.hasDiscontinuity = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1228,6 +1268,11 @@ export const Row: MessageFns<Row> = {
         : isSet(object.is_gap)
         ? globalThis.Boolean(object.is_gap)
         : false,
+      hasDiscontinuity: isSet(object.hasDiscontinuity)
+        ? globalThis.Boolean(object.hasDiscontinuity)
+        : isSet(object.has_discontinuity)
+        ? globalThis.Boolean(object.has_discontinuity)
+        : false,
     };
   },
 
@@ -1266,6 +1311,9 @@ export const Row: MessageFns<Row> = {
     if (message.isGap !== false) {
       obj.isGap = message.isGap;
     }
+    if (message.hasDiscontinuity !== false) {
+      obj.hasDiscontinuity = message.hasDiscontinuity;
+    }
     return obj;
   },
 
@@ -1285,6 +1333,7 @@ export const Row: MessageFns<Row> = {
     message.parts = object.parts?.map((e) => PartRow.fromPartial(e)) || [];
     message.isComplete = object.isComplete ?? false;
     message.isGap = object.isGap ?? false;
+    message.hasDiscontinuity = object.hasDiscontinuity ?? false;
     return message;
   },
 };
