@@ -1,4 +1,5 @@
 import type { sink } from '@millrace/contracts';
+import { ServiceError } from '@millrace/runtime';
 import type { Clock, RenditionSink, SinkStream } from '@millrace/runtime';
 import type { SessionDirectory } from '../domain/session-directory.ts';
 import type { SessionWindow } from '../domain/session-window.ts';
@@ -44,12 +45,12 @@ class InProcessSinkStream implements SinkStream {
   }
 
   async publishInit(init: sink.InitSegment): Promise<void> {
-    this.#signal.throwIfAborted();
+    this.#assertOpen();
     this.#window.publishInit(init);
   }
 
   async publishPart(part: sink.Part): Promise<void> {
-    this.#signal.throwIfAborted();
+    this.#assertOpen();
     this.#window.publishPart(part, this.#token, this.#clock());
   }
 
@@ -58,6 +59,16 @@ class InProcessSinkStream implements SinkStream {
     this.#isOpen = false;
     this.#signal.removeEventListener('abort', this.#onAbort);
     this.#window.closeStream();
+  }
+
+  #assertOpen(): void {
+    this.#signal.throwIfAborted();
+    if (this.#isOpen) return;
+    throw new ServiceError(
+      'FAILED_PRECONDITION',
+      'PACKAGER_STREAM_CLOSED',
+      'This stream was closed by its owner; open another one.',
+    );
   }
 
   readonly #onAbort = (): void => this.close();

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { session } from '@millrace/contracts';
+import type { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, Logger, SessionStore } from '@millrace/runtime';
 import { MemoryBudget } from './memory-budget.ts';
@@ -23,7 +23,7 @@ export type FoundSession =
 
 /** Ids of forgotten sessions that are remembered, so that their URLs say 410 and not 404. */
 const MAX_FORGOTTEN = 10_000;
-/** An ended session finishes although its worker is still there, in case it hangs. */
+/** How long an ended session waits for the last rows of a worker: enough for another one to take over from one that died. */
 const FINISH_DEADLINE_MS = 10_000;
 /** A session that only a worker knows: its record should come any moment. */
 const ADOPTION_DEADLINE_MS = 30_000;
@@ -145,8 +145,9 @@ export class SessionDirectory {
     const known = this.#sessions.get(sessionId);
     if (known === undefined && (this.#forgotten.has(sessionId) || this.#isFull(sessionId))) return;
     const window = known ?? this.#add(sessionId);
+    const hadEnded = window.hasEnded;
     window.update(record);
-    if (record.state === session.SessionState.ENDED && !window.isFinished)
+    if (window.hasEnded && !hadEnded && !window.isFinished)
       this.#setTimer(sessionId, FINISH_DEADLINE_MS, () => window.finish());
   }
 

@@ -93,7 +93,12 @@ export class SessionWindow {
     return this.#record?.presentation;
   }
 
-  /** True when nothing will follow. */
+  /** True when its record says so; its worker may still have rows to bring. */
+  get hasEnded(): boolean {
+    return this.#record?.state === session.SessionState.ENDED;
+  }
+
+  /** True when nothing will follow: playlists have ENDLIST, and whatever a worker brings is refused. */
   get isFinished(): boolean {
     return this.#isFinished;
   }
@@ -268,12 +273,14 @@ export class SessionWindow {
   }
 
   /**
-   * Finishes the session when its record has ended and nothing can follow: every rendition has its last row, or no worker
-   * publishes any more.
+   * Finishes the session when its record has ended and nothing is to follow: every rendition has the last row that the record
+   * names, or, where it names none, no worker publishes. A worker that is between two streams may bring its last rows until
+   * the owner of this calls `finish`.
    */
   finishIfOver(): void {
-    if (this.#isFinished || this.#record?.state !== session.SessionState.ENDED) return;
-    if (this.#openStreams === 0 || this.#hasLastRows(this.#record)) this.finish();
+    if (this.#isFinished || !this.hasEnded) return;
+    const lastK = this.#record?.periods.at(-1)?.lastK;
+    if (lastK === undefined ? this.#openStreams === 0 : this.#hasRowsTo(lastK)) this.finish();
   }
 
   /** Ends the session for players, whatever may still have been under way. */
@@ -284,12 +291,9 @@ export class SessionWindow {
     this.waiters.wake();
   }
 
-  #hasLastRows(record: session.SessionRecord): boolean {
-    const lastK = record.periods.at(-1)?.lastK;
-    const ids = record.presentation?.renditions.map(({ id }) => id) ?? [];
-    return (
-      lastK !== undefined && ids.every((id) => (this.#renditions.get(id)?.lastComplete?.k ?? -1) >= lastK)
-    );
+  #hasRowsTo(lastK: number): boolean {
+    const ids = this.presentation?.renditions.map(({ id }) => id) ?? [];
+    return ids.every((id) => (this.#renditions.get(id)?.lastComplete?.k ?? -1) >= lastK);
   }
 
   /** Lets go of everything and of everybody who waits; what comes afterwards is refused. */

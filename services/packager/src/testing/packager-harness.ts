@@ -80,8 +80,10 @@ export class PackagerHarness {
     await this.settle();
   }
 
-  /** Ends the session: no publication, grace over. */
-  async end(): Promise<void> {
+  /** Ends the session: no publication, grace over. With `lastK`, ingest has said which segment is the last one. */
+  async end(lastK?: number): Promise<void> {
+    if (lastK !== undefined)
+      await this.store.update(CHANNEL, this.#token, { endPeriod: { ordinal: 0, lastK } });
     await this.store.releasePublication(CHANNEL, this.#token);
     await this.store.sweep();
     await this.settle();
