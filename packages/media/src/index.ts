@@ -112,6 +112,12 @@ export type {
 } from './timeline/timeline-event.ts';
 
 export { marshalAttributes, quotedString } from './hls/attribute-list.ts';
+export {
+  endedStaySeconds,
+  fewestWindowSeconds,
+  removedStaySeconds,
+  windowSegmentCount,
+} from './hls/live-window.ts';
 export { marshalMediaPlaylist } from './hls/media-playlist.ts';
 export type { HlsSegment, MediaPlaylistInput } from './hls/media-playlist.ts';
 export { marshalMultivariantPlaylist } from './hls/multivariant-playlist.ts';

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { FIRST_K, PackagerHarness } from './testing/packager-harness.ts';
 import { initSegment, part } from './testing/synthetic-parts.ts';
 
@@ -11,6 +11,7 @@ async function start(options?: Parameters<typeof PackagerHarness.start>[0]): Pro
 }
 
 afterEach(async () => {
+  jest.useRealTimers();
   await harness?.stop();
   harness = undefined;
 });
@@ -184,14 +185,16 @@ describe('in a gap and at the end', () => {
   });
 
   test('after the window and H-8 everything of it is 410', async () => {
-    const origin = await start({ presentation: { targetDurationSeconds: 1 } });
-    const stream = await origin.open();
-    await stream.publishInit(initSegment('720p'));
-    for (const index of [0, 1])
-      await stream.publishPart(part('720p', FIRST_K, index, { durationTicks: 450 }));
+    const origin = await start();
+    const stream = await origin.publish(1, ['720p']);
     stream.close();
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance', 'Date'] });
     await origin.end();
-    await origin.until(async () => (await origin.get('720p/index.m3u8')).status === 410);
+    // Twice six segments of 2 s and one, although the session had only one.
+    jest.advanceTimersByTime(25_999);
+    expect((await origin.get('720p/index.m3u8')).status).toBe(200);
+    jest.advanceTimersByTime(1);
+    expect((await origin.get('720p/index.m3u8')).status).toBe(410);
     for (const path of [`720p/${FIRST_K}.m4s`, '720p/init-0.mp4', 'audio/index.m3u8'])
       expect((await origin.get(path)).status).toBe(410);
     expect(await origin.metric('millrace_packager_media_bytes')).toBe(0);

@@ -8,6 +8,7 @@ import {
   targetDurationSeconds,
   VIDEO_TIMESCALE,
   videoCadence,
+  windowSegmentCount,
 } from '@millrace/media';
 import { h264HighCodec, h264Level } from './h264-level.ts';
 import { fitRung, rungsForSource } from './rung-frame.ts';
@@ -29,10 +30,6 @@ const UNKNOWN_AUDIO_BPS = 160_000;
 /** moof and mdat of a part, without its samples; and the trun entry of a sample. */
 const PART_OVERHEAD_BYTES = 120;
 const SAMPLE_OVERHEAD_BYTES = 16;
-/** AAS 8.11: six segments in any live window. */
-const FEWEST_SEGMENTS = 6;
-/** H-8: never below three target durations. */
-const FEWEST_TARGET_DURATIONS = 3;
 /** From the arrival of a segment's last access unit to the segment's availability. */
 const AVAILABILITY_MARGIN_MS = { lowLatency: 500, quality: 1500 } as const;
 
@@ -71,9 +68,6 @@ export function planPresentation(facts: OpeningFacts): session.Presentation {
   const wantedPart = channel.partDurationSeconds ?? { numerator: 1, denominator: 1 };
   const partDuration = raisePartDuration(wantedPart, segmentDuration, cadences);
   const targetDuration = targetDurationSeconds(segmentDuration, cadences);
-  const h8Segments = Math.ceil(
-    (FEWEST_TARGET_DURATIONS * targetDuration) / rationalToNumber(segmentDuration),
-  );
   const isQuality = channel.preset === session.Preset.QUALITY;
   const marginMs = isQuality ? AVAILABILITY_MARGIN_MS.quality : AVAILABILITY_MARGIN_MS.lowLatency;
   return {
@@ -82,7 +76,10 @@ export function planPresentation(facts: OpeningFacts): session.Presentation {
     partDurationSeconds: partDuration,
     partTargetUs: partTargetUs(partDuration, cadences),
     targetDurationSeconds: targetDuration,
-    windowSegments: Math.max(channel.windowSegments, FEWEST_SEGMENTS, h8Segments),
+    windowSegments: windowSegmentCount(channel.windowSegments, {
+      segmentSeconds: rationalToNumber(segmentDuration),
+      targetDurationSeconds: targetDuration,
+    }),
     availabilityStartMs: Math.round(facts.utcOffsetUs / 1000) + marginMs,
     preset: isQuality ? session.Preset.QUALITY : session.Preset.LOW_LATENCY,
     isVariableFrameRate: channel.isVariableFrameRate,

@@ -7,7 +7,13 @@ import { checkPart } from './part-rules.ts';
 import { RenditionWindow } from './rendition-window.ts';
 
 const RUNS = Math.min(Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 300), 1000);
-const TERMS = { timescale: 90_000, targetDurationSeconds: 2, windowSegments: 6, isRemadeWhole: false };
+const TERMS = {
+  timescale: 90_000,
+  segmentSeconds: 2,
+  targetDurationSeconds: 2,
+  windowSegments: 6,
+  isRemadeWhole: false,
+};
 const MAX_BYTES = 1 << 20;
 
 /** What a segment of a random session is like. */

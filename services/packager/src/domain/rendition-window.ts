@@ -1,4 +1,5 @@
 import type { sink } from '@millrace/contracts';
+import { endedStaySeconds, fewestWindowSeconds, removedStaySeconds } from '@millrace/media';
 import { KRanges } from './k-ranges.ts';
 import type { MemoryAccount } from './memory-budget.ts';
 import { checkFirstPart, checkNextPart } from './part-rules.ts';
@@ -10,6 +11,8 @@ import { StoredSegment } from './stored-segment.ts';
 export interface RenditionTerms {
   /** Ticks per second of its media. */
   readonly timescale: number;
+  /** Nominal duration of a segment. */
+  readonly segmentSeconds: number;
   /** EXT-X-TARGETDURATION. */
   readonly targetDurationSeconds: number;
   /** Segments a playlist lists at least, once there are that many. */
@@ -32,9 +35,6 @@ export type Located =
   /** It lies in the past and was never made. */
   | { readonly kind: 'never' }
   | { readonly kind: 'future' };
-
-/** H-8: a live playlist is never shorter than this many target durations. */
-const MIN_WINDOW_TARGET_DURATIONS = 3;
 
 /** The live window of one rendition: rows and media of what is listed, and of what was listed and may still be asked for. */
 export class RenditionWindow {
@@ -164,7 +164,7 @@ export class RenditionWindow {
   window(endIndex: number = this.completeCount): readonly StoredSegment[] {
     const terms = this.#terms;
     if (terms === undefined) return this.#segments.slice(0, endIndex);
-    const minTicks = MIN_WINDOW_TARGET_DURATIONS * terms.targetDurationSeconds * terms.timescale;
+    const minTicks = fewestWindowSeconds(terms.targetDurationSeconds) * terms.timescale;
     let start = endIndex;
     let ticks = 0;
     while (start > 0 && (endIndex - start < terms.windowSegments || ticks < minTicks)) {
@@ -203,10 +203,12 @@ export class RenditionWindow {
     };
   }
 
-  /** How long everything has to stay once nothing follows: the window, and H-8 for its last segment. */
+  /** How long everything has to stay once nothing follows; not shorter for a session that never filled its window. */
   get retentionAfterEndMs(): number {
-    const [first] = this.window();
-    return (this.#longestWindowSeconds * 2 + (first === undefined ? 0 : this.#seconds(first))) * 1000;
+    if (this.#terms === undefined) return 0;
+    const { segmentSeconds, windowSegments } = this.#terms;
+    const longestSeconds = Math.max(this.#longestWindowSeconds, windowSegments * segmentSeconds);
+    return endedStaySeconds(segmentSeconds, longestSeconds) * 1000;
   }
 
   /** Periods of which a segment is held. */
@@ -235,7 +237,7 @@ export class RenditionWindow {
     for (;;) {
       const [oldest] = this.#segments;
       if (oldest?.removedAtMs === undefined) return;
-      const stayMs = (this.#seconds(oldest) + this.#longestWindowSeconds) * 1000;
+      const stayMs = removedStaySeconds(this.#seconds(oldest), this.#longestWindowSeconds) * 1000;
       if (nowMs - oldest.removedAtMs < stayMs) return;
       this.#drop(oldest);
     }

@@ -1,5 +1,6 @@
 import { session } from '@millrace/contracts';
 import type { sink } from '@millrace/contracts';
+import { windowSegmentCount } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
 import type { ServiceErrorCode } from '@millrace/runtime';
 import type { MemoryAccount } from './memory-budget.ts';
@@ -35,8 +36,6 @@ interface StoredInit {
   readonly data: Buffer;
 }
 
-/** AAS 8.11: a live playlist lists six segments at least. */
-const MIN_WINDOW_SEGMENTS = 6;
 /** Rendition ids are path segments and labels. */
 const RENDITION_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** Code, id and what it means, of each reason. */
@@ -249,10 +248,17 @@ export class SessionWindow {
     const { presentation } = this;
     const rendition = presentation?.renditions.find(({ id }) => id === window.renditionId);
     if (presentation === undefined || rendition === undefined) return;
+    const { targetDurationSeconds, segmentDurationSeconds: duration } = presentation;
+    const segmentSeconds =
+      duration === undefined ? targetDurationSeconds : duration.numerator / duration.denominator;
     window.setTerms({
       timescale: rendition.timescale,
-      targetDurationSeconds: presentation.targetDurationSeconds,
-      windowSegments: Math.max(presentation.windowSegments, MIN_WINDOW_SEGMENTS),
+      segmentSeconds,
+      targetDurationSeconds,
+      windowSegments: windowSegmentCount(presentation.windowSegments, {
+        segmentSeconds,
+        targetDurationSeconds,
+      }),
       isRemadeWhole:
         rendition.kind === session.TrackKind.VIDEO &&
         !rendition.isPassthrough &&

@@ -1,5 +1,6 @@
 import { session } from '@millrace/contracts';
 import type { sink } from '@millrace/contracts';
+import { endedStaySeconds } from '@millrace/media';
 
 /** Rows of a rendition that are kept while other renditions do not have theirs. */
 const MAX_UNLISTED_ROWS = 64;
@@ -63,10 +64,11 @@ export function hasMedia(span: Span): boolean {
   return span.renditionIds.length > 0;
 }
 
-/** How long an ended session stays: its window plus what H-8 grants to its last segment. In ms. */
+/** How long an ended session stays, in ms: never longer than the packager keeps its media. */
 export function retentionMs(presentation: session.Presentation): number {
   const { numerator, denominator } = presentation.segmentDurationSeconds ?? { numerator: 0, denominator: 1 };
-  return ((2 * presentation.windowSegments + 1) * numerator * 1000) / denominator;
+  const segmentSeconds = numerator / denominator;
+  return endedStaySeconds(segmentSeconds, presentation.windowSegments * segmentSeconds) * 1000;
 }
 
 /** Lists the segment numbers that have become common to all renditions, then lets the window slide by row count. */
