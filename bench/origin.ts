@@ -2,8 +2,8 @@
  * Origin: requests per core for a 500 kB segment and a 3 kB media playlist over 64 keep-alive HTTP/1.1 connections, the packager's
  * `/media` beside nginx with one worker and sendfile that serves the very same bytes from files. The server has core 0, wrk core 1.
  *
- * A channel of 2 Mbps with `source` as the only rung is published until its playlist has 3 kB, then the encoder leaves and the
- * session waits for it, so that nothing changes while it is measured. Needs a bundled Millrace (`pnpm bundle`), two cores, ffmpeg, wrk,
+ * A channel of 4 Mbps with `source` as the only rung and segments of 1 s is published until its playlist has 3 kB, then the encoder
+ * leaves and the session waits for it, so that nothing changes while it is measured. Needs a bundled Millrace (`pnpm bundle`), two cores, ffmpeg, wrk,
  * taskset (util-linux) and nginx-light; `scripts/bench` installs them. Options: `--help`. Exit codes: 0 measured, 1 failed,
  * 2 wrong options.
  */
@@ -30,14 +30,22 @@ const options = parseOptions({
   pairs: { long: 5, short: 1, describe: 'interleaved pairs' },
   seconds: { long: 10, short: 2, describe: 'seconds of load for each object and server' },
   connections: { long: 64, short: 64, describe: 'keep-alive connections' },
-  playlistBytes: { long: 3000, short: 700, describe: 'size the playlist has to reach first' },
+  playlistBytes: { long: 3000, short: 3000, describe: 'size the playlist has to reach first' },
 });
 /** Left out of the profile. */
 const START_SECONDS = 4;
 const KEY_PREFIX = 'bench-origin';
 const WINDOW_SEGMENTS = 60;
 const TARGET_SHARE = 0.5;
-const FEED = { ...ONE_MBPS_FEED, width: 1280, height: 720, videoBps: 1_870_000 };
+/** Short, so that the playlist is soon as long as it has to be: 3 kB are some forty rows. */
+const SEGMENT_SECONDS = 1;
+const FEED = {
+  ...ONE_MBPS_FEED,
+  width: 1280,
+  height: 720,
+  videoBps: 3_870_000,
+  keyframeSeconds: SEGMENT_SECONDS,
+};
 
 interface Objects {
   readonly standalone: RunningStandalone;
@@ -52,7 +60,12 @@ async function prepare(nodeFlags: readonly string[] = []): Promise<Objects> {
       {
         name: 'bench',
         streamKey: streamKeyOf(KEY_PREFIX, 0),
-        settings: { ladder: ['source'], windowSegments: WINDOW_SEGMENTS, graceSeconds: 3600 },
+        settings: {
+          ladder: ['source'],
+          segmentDuration: SEGMENT_SECONDS,
+          windowSegments: WINDOW_SEGMENTS,
+          graceSeconds: 3600,
+        },
       },
     ],
     nodeFlags,
@@ -83,7 +96,7 @@ async function prepare(nodeFlags: readonly string[] = []): Promise<Objects> {
     await delay(2000);
     const playlist = await fetchMediaPlaylist(playlistUrl);
     const segment = playlist?.segments.findLast(
-      ({ isGap, durationSeconds }) => !isGap && durationSeconds > 1.9,
+      ({ isGap, durationSeconds }) => !isGap && durationSeconds > SEGMENT_SECONDS * 0.95,
     );
     if (segment === undefined) throw new Error('the playlist lists no whole segment');
     return { standalone, playlistUrl, segmentUrl: segment.url };

@@ -161,6 +161,7 @@ export class HttpOrigin {
   #sendWhole(response: ServerResponse, entity: Entity, isHead: boolean): void {
     response.writeHead(200, entity.headers as string[]);
     if (isHead) response.end();
+    else if (entity.shortBody !== undefined) response.end(entity.shortBody, 'latin1');
     else response.end(entity.body);
     this.#tally.count(entity.object, 200, isHead ? 0 : entity.body.length);
   }
