@@ -11,12 +11,19 @@ import type { SessionView } from './session-view.ts';
 
 const NUM_RUNS = Math.min(2000, Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 100));
 const RENDITIONS = ['720p', '360p', 'audio'];
+/** What an audio segment may stick out of the grid. */
+const AUDIO_FRAME_SECONDS = 1024 / 48_000;
 
 /** What happens next in a session. */
 type Step =
   | { readonly kind: 'segments'; readonly count: number; readonly gaps: readonly string[] }
-  | { readonly kind: 'reconnect'; readonly skipped: number }
-  | { readonly kind: 'end' };
+  | { readonly kind: 'reconnect'; readonly skipped: number; readonly lastSeconds: LastSeconds };
+
+/** What the media of a period's last segment lasts. */
+interface LastSeconds {
+  readonly video: number;
+  readonly audio: number;
+}
 
 const steps = fc.array(
   fc.oneof(
@@ -28,7 +35,14 @@ const steps = fc.array(
         gaps: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.subarray(RENDITIONS)),
       }),
     },
-    fc.record({ kind: fc.constant('reconnect' as const), skipped: fc.integer({ min: 1, max: 9 }) }),
+    fc.record({
+      kind: fc.constant('reconnect' as const),
+      skipped: fc.integer({ min: 0, max: 9 }),
+      lastSeconds: fc.record({
+        video: fc.integer({ min: 1, max: 60 }).map((frames) => frames / 30),
+        audio: fc.integer({ min: 1, max: 94 }).map((frames) => (frames * 1024) / 48_000),
+      }),
+    }),
   ),
   { minLength: 1, maxLength: 20 },
 );
@@ -42,11 +56,14 @@ function viewsOf(script: readonly Step[]): SessionView[] {
     view = withRecord(view, { ...view.record, ...record, revision: view.record.revision + 1 });
     views.push(view);
   };
-  for (const step of [...script, { kind: 'end' } as const]) {
+  for (const [index, step] of [...script, { kind: 'end' } as const].entries()) {
     const ordinal = view.record.periods.length - 1;
     if (step.kind === 'segments') {
-      for (let index = 0; index < step.count; index += 1) {
-        view = withRows(view, rowsOf(nextK, 1, { period: ordinal, gaps: step.gaps }));
+      const next = script[index + 1];
+      const isCut = next?.kind === 'reconnect';
+      for (let left = step.count; left > 0; left -= 1) {
+        const cut = isCut && left === 1 ? { lastSeconds: next.lastSeconds } : {};
+        view = withRows(view, rowsOf(nextK, 1, { period: ordinal, gaps: step.gaps, ...cut }));
         views.push(view);
         nextK += 1;
       }
@@ -88,6 +105,15 @@ const fixedOf = (period: MpdPeriod): unknown => ({
   })),
 });
 
+/** Where the longest representation of a Period ends. */
+const mediaEndOf = (period: MpdPeriod): number =>
+  Math.max(
+    ...templatesOf(period).map((template) => {
+      const last = timelineOf(template).at(-1) ?? { t: 0, d: 0 };
+      return (last.t + last.d) / template.timescale;
+    }),
+  );
+
 /** One revision by itself: T-4 (no gap, no overlap, no empty Period), Periods in order. */
 function expectSound(mpd: MpdInput): void {
   expect(mpd.periods.length).toBeGreaterThan(0);
@@ -106,6 +132,9 @@ function expectSound(mpd: MpdInput): void {
     const end = period.duration === undefined ? undefined : seconds(period.start) + seconds(period.duration);
     if (following !== undefined)
       expect(seconds(following.start)).toBeGreaterThanOrEqual(end ?? seconds(period.start) + 1);
+    if (end !== undefined) expect(Math.abs(end - mediaEndOf(period))).toBeLessThan(AUDIO_FRAME_SECONDS);
+    if (end !== undefined && following === undefined && mpd.life.type === 'static')
+      expect(seconds(mpd.life.mediaPresentationDuration)).toBeCloseTo(end, 5);
   }
 }
 

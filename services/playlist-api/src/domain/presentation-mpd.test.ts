@@ -37,9 +37,9 @@ describe('MPD of a session', () => {
     );
     expect(mpd.life).toEqual({
       type: 'static',
-      mediaPresentationDuration: { value: (FIRST_K + 3) * 2, timescale: 1 },
+      mediaPresentationDuration: { value: (FIRST_K + 3) * 2_000_000, timescale: 1_000_000 },
     });
-    expect(mpd.periods.at(-1)?.duration).toEqual({ value: 6, timescale: 1 });
+    expect(mpd.periods.at(-1)?.duration).toEqual({ value: 6_000_000, timescale: 1_000_000 });
     expect(marshalMpd(mpd)).not.toMatch(/minimumUpdatePeriod|timeShiftBufferDepth/);
   });
 
@@ -62,7 +62,7 @@ describe('MPD of a session', () => {
     view = withRows(view, rowsOf(FIRST_K + 3, 1));
     const { periods } = presentationMpd(view, presentationOf(), 'number');
     expect(periods.map(({ id, duration }) => [id, duration?.value])).toEqual([
-      ['p0', 4],
+      ['p0', 4_000_000],
       [`p0-${FIRST_K + 3}`, undefined],
     ]);
   });
@@ -75,10 +75,41 @@ describe('MPD of a session', () => {
       recordOf({ periods: [{ ...period, lastK: FIRST_K + 2 }], revision: 2 }),
     );
     expect(presentationMpd(view, presentationOf(), 'number').periods[0]?.duration).toEqual({
-      value: 6,
-      timescale: 1,
+      value: 6_000_000,
+      timescale: 1_000_000,
     });
   });
+
+  test.each([
+    { longest: 'video', lastSeconds: { video: 0.7, audio: 0.64 }, seconds: 4.7 },
+    // The first audio frame of the third segment begins 10.667 ms after the grid point.
+    { longest: 'audio', lastSeconds: { video: 0.7, audio: 0.768 }, seconds: 4.778667 },
+    { longest: 'audio, beyond the grid', lastSeconds: { video: 2, audio: 2.0053 }, seconds: 6 },
+  ])(
+    'T-4, T-6: a period that is over ends where its longest media does ($longest), whatever follows',
+    ({ lastSeconds, seconds }) => {
+      const [period] = recordOf().periods;
+      if (period === undefined) throw new Error('no period');
+      const over = [{ ...period, lastK: FIRST_K + 2 }];
+      const cut = withRows(emptyView(recordOf()), rowsOf(FIRST_K, 3, { lastSeconds }));
+      const away = withRecord(cut, recordOf({ periods: over, revision: 2 }));
+      const opened = { ordinal: 1, firstK: FIRST_K + 3, startTicks: 0, tracks: [], reason: 'reconnect' };
+      let back = withRecord(away, recordOf({ periods: [...over, opened], revision: 3 }));
+      back = withRows(back, rowsOf(FIRST_K + 3, 1, { period: 1 }));
+      const ended = withRecord(away, recordOf({ ...away.record, state: session.SessionState.ENDED }));
+      for (const form of ['timeline', 'number'] as const) {
+        const durations = [cut, away, back, ended].map(
+          (view) => presentationMpd(view, presentationOf(), form).periods[0]?.duration,
+        );
+        const end = { value: seconds * 1_000_000, timescale: 1_000_000 };
+        expect(durations).toEqual([undefined, end, end, end]);
+      }
+      expect(presentationMpd(ended, presentationOf(), 'timeline').life).toEqual({
+        type: 'static',
+        mediaPresentationDuration: { value: (FIRST_K * 2 + seconds) * 1_000_000, timescale: 1_000_000 },
+      });
+    },
+  );
 
   test('a reconnect opens a Period at its own grid point with its own init segment', () => {
     const opened: session.Period = {

@@ -19,6 +19,7 @@ const TIME_URL = '../../time';
 const VIDEO_SET_ID = 0;
 const AUDIO_SET_ID = 1;
 const DELAY_SEGMENTS = 3;
+const MICROSECONDS = 1_000_000;
 /** What the grid functions take. */
 const MIN_TIMESCALE = 1000;
 const MAX_TIMESCALE = 192_000;
@@ -39,11 +40,16 @@ export function presentationMpd(
   const seg = segOf(presentation);
   const isOver = record.state === session.SessionState.ENDED;
   const listed = view.spans.filter(hasMedia);
-  const endK = (listed.at(-1)?.lastK ?? 0) + 1;
+  const last = listed.at(-1);
   return {
     id: record.sessionId,
     life: isOver
-      ? { type: 'static', mediaPresentationDuration: gridPoint(endK, seg) }
+      ? {
+          type: 'static',
+          mediaPresentationDuration: inMicroseconds(
+            last === undefined ? 0 : mediaEndUs(view, presentation, last),
+          ),
+        }
       : {
           type: 'dynamic',
           minimumUpdatePeriod: seg,
@@ -56,11 +62,13 @@ export function presentationMpd(
     maxSegmentDuration: maxSegmentDuration(presentation, seg),
     utcTimingUrl: TIME_URL,
     periods: listed.map((span, index) => {
-      const end = endOf(view, span, listed[index + 1]);
+      const start = gridPoint(span.firstK, seg);
       return {
         id: periodId(view, span),
-        start: gridPoint(span.firstK, seg),
-        ...(end === undefined ? {} : { duration: times(seg, end - span.firstK) }),
+        start,
+        ...(hasEnd(view, span, listed[index + 1])
+          ? { duration: inMicroseconds(mediaEndUs(view, presentation, span) - microsecondsOf(start)) }
+          : {}),
         adaptationSets: adaptationSets(view, presentation, span, form),
       } satisfies MpdPeriod;
     }),
@@ -68,19 +76,36 @@ export function presentationMpd(
 }
 
 /**
- * First K after a Period, when that is known and no Period follows there.
+ * True when a Period is over and nothing of the same timeline follows at its end.
  *
- * With `$Number$` a client would otherwise ask for numbers that were never made (T-11).
+ * Without an end, players wait at that of the media for more of it, and with `$Number$` ask for what was never made (T-11).
  */
-function endOf(view: SessionView, span: Span, next: Span | undefined): number | undefined {
-  const end = span.lastK + 1;
-  if (next !== undefined) return next.firstK === end ? undefined : end;
+function hasEnd(view: SessionView, span: Span, next: Span | undefined): boolean {
+  if (next !== undefined) return next.firstK !== span.lastK + 1 || next.period !== span.period;
   const period = view.record.periods.find(({ ordinal }) => ordinal === span.period);
-  const isOver =
+  return (
     view.record.state === session.SessionState.ENDED ||
     span !== view.spans.at(-1) ||
-    (period?.lastK !== undefined && span.lastK >= period.lastK);
-  return isOver ? end : undefined;
+    (period?.lastK !== undefined && span.lastK >= period.lastK)
+  );
+}
+
+/**
+ * Where the media of a Period ends, in microseconds on the MPD's timeline: with its longest rendition, and no later than the
+ * last segment does on the grid, since by number a player would take what sticks out for one more segment (C-4).
+ *
+ * An encoder that goes away leaves its last segment short. A function of complete rows, which never change: no revision
+ * gives a Period another end (T-2).
+ */
+function mediaEndUs(view: SessionView, presentation: session.Presentation, span: Span): number {
+  const gridEndUs = microsecondsOf(gridPoint(span.lastK + 1, segOf(presentation)));
+  const endsUs = presentation.renditions.flatMap(({ id, timescale }) => {
+    if (!span.renditionIds.includes(id)) return [];
+    const row = view.rows.get(id)?.findLast(({ k }) => k === span.lastK);
+    if (row === undefined) return [];
+    return [microsecondsOf({ value: row.baseMediaDecodeTime + row.durationTicks, timescale })];
+  });
+  return Math.min(gridEndUs, endsUs.length === 0 ? gridEndUs : Math.max(...endsUs));
 }
 
 /** The first span of a session period is named after it alone, so that its id does not depend on gap rows. */
@@ -214,6 +239,16 @@ function times({ value, timescale }: Ticks, factor: number): Ticks {
 /** The grid point of K: K × SEG. */
 function gridPoint(k: number, seg: Ticks): Ticks {
   return times(seg, k);
+}
+
+/** In whole microseconds, as MPDs are written, rounded up: a Period that ends before its last frame does would lose it. */
+function microsecondsOf({ value, timescale }: Ticks): number {
+  const seconds = Math.floor(value / timescale);
+  return seconds * MICROSECONDS + Math.ceil(((value - seconds * timescale) * MICROSECONDS) / timescale);
+}
+
+function inMicroseconds(value: number): Ticks {
+  return { value, timescale: MICROSECONDS };
 }
 
 function rationalOf({ value, timescale }: Ticks): session.Rational {

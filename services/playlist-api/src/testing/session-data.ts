@@ -94,15 +94,26 @@ function rowOf(renditionId: string, k: number, change: Partial<sink.Row> = {}): 
   };
 }
 
-/** Rows of every rendition for `count` segments; those in `gaps` have no media at any of them. */
+/**
+ * Rows of every rendition for `count` segments; those in `gaps` have no media at any of them. `lastSeconds` is what the media of
+ * the last segment lasts where the encoder went away in it.
+ */
 export function rowsOf(
   firstK: number,
   count: number,
-  options: { readonly period?: number; readonly gaps?: readonly string[] } = {},
+  options: {
+    readonly period?: number;
+    readonly gaps?: readonly string[];
+    readonly lastSeconds?: { readonly video: number; readonly audio: number };
+  } = {},
 ): sink.Row[] {
+  const { period = 0, gaps = [], lastSeconds } = options;
   return Array.from({ length: count }, (_, index) =>
-    ['720p', '360p', 'audio'].map((id) =>
-      rowOf(id, firstK + index, { period: options.period ?? 0, isGap: options.gaps?.includes(id) ?? false }),
-    ),
+    ['720p', '360p', 'audio'].map((id) => {
+      const row = rowOf(id, firstK + index, { period, isGap: gaps.includes(id) });
+      if (lastSeconds === undefined || index < count - 1) return row;
+      const seconds = id === 'audio' ? lastSeconds.audio : lastSeconds.video;
+      return { ...row, durationTicks: Math.round(seconds * (id === 'audio' ? 48_000 : 90_000)) };
+    }),
   ).flat();
 }
