@@ -56,6 +56,7 @@ export class RunningPeriod {
   #lastAudio: Uint8Array;
   #lastVideo: TimedUnit | undefined;
   #videoK: number;
+  #hasPicture = false;
   #videoBytes = 0;
   #out: TimelineEvent[] = [];
 
@@ -98,6 +99,14 @@ export class RunningPeriod {
   /** The newest segment that was begun. */
   get currentK(): number {
     return this.#clock.currentK;
+  }
+
+  /**
+   * The segment that the period ends with: that of its last picture, or of its last frame where no picture came. A little
+   * audio beyond would be a segment of gaps in every video rendition.
+   */
+  get lastK(): number {
+    return this.#hasPicture ? this.#videoK : this.currentK;
   }
 
   /** True when the encoder has fallen behind by more than a segment. */
@@ -244,6 +253,7 @@ export class RunningPeriod {
 
   #countBoundary(unit: TimelineUnit, timescale: number): void {
     const k = segmentNumber(unit.dts, timescale, this.#segmentDuration);
+    this.#hasPicture = true;
     if (k > this.#videoK) {
       const isMet = k === this.#videoK + 1 && unit.isRandomAccess && !unit.isFiller;
       this.#out.push({ type: 'boundary', k, isMet, previousBytes: this.#videoBytes });

@@ -70,6 +70,13 @@ describe('anchor', () => {
     expect(probe.opened[1]).toMatchObject({ ordinal: 1, reason: 'reconnect', firstK: lastK + 2 });
   });
 
+  it('ends a period with the segment of its last picture, whatever audio lies beyond', () => {
+    const probe = published(interleave(pictures({ rate: FPS_30, count: 60 }), frames({ count: 96 })));
+    probe.end(START_MS + 3000);
+    expect(probe.timeline.lastK).toBe(FIRST_K + 1);
+    expect(probe.ended).toEqual([{ type: 'period-ended', ordinal: 0, lastK: FIRST_K }]);
+  });
+
   it('goes on where another process stopped', () => {
     const probe = new TimelineProbe({
       resume: { lastK: FIRST_K + 10, nextOrdinal: 4, hasVideo: true, hasAudio: false, segmentDuration: TWO },

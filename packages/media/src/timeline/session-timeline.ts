@@ -364,7 +364,7 @@ export class SessionTimeline {
     this.#out.push(...period.flush());
     this.#reportCounts(period);
     this.#lastK = period.currentK;
-    this.#out.push({ type: 'period-ended', ordinal: period.opened.ordinal, lastK: period.currentK });
+    this.#out.push({ type: 'period-ended', ordinal: period.opened.ordinal, lastK: period.lastK });
   }
 
   #takeOut(): TimelineEvent[] {

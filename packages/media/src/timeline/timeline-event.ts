@@ -128,7 +128,7 @@ export interface BoundaryReached {
 export interface PeriodEnded {
   readonly type: 'period-ended';
   readonly ordinal: number;
-  /** The last segment that was begun. */
+  /** The segment of the last picture, or of the last frame where no picture came. */
   readonly lastK: number;
 }
 

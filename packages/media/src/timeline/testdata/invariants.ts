@@ -6,6 +6,9 @@ export class Invariants {
   readonly #lastDts = new Map<number, number>();
   #period: Extract<TimelineEvent, { type: 'period-opened' }> | undefined;
   #lastK = -Infinity;
+  /** Segment of the last picture; of the last frame where none came. */
+  #endK = -Infinity;
+  #hasPicture = false;
   #lastOrdinal = -1;
 
   /** Takes the next events; throws when one of them breaks a rule. */
@@ -23,6 +26,8 @@ export class Invariants {
         this.#period = event;
         this.#lastK = event.firstK - 1;
         this.#lastDts.clear();
+        this.#endK = this.#lastK;
+        this.#hasPicture = false;
         break;
       case 'segment-started':
         if (event.k !== this.#lastK + 1) throw new Error('segments are not in order');
@@ -33,7 +38,7 @@ export class Invariants {
         this.#checkUnit(event);
         break;
       case 'period-ended':
-        if (event.ordinal !== this.#lastOrdinal || event.lastK !== this.#lastK) throw new Error('wrong end');
+        if (event.ordinal !== this.#lastOrdinal || event.lastK !== this.#endK) throw new Error('wrong end');
         this.#period = undefined;
         break;
       case 'boundary':
@@ -56,6 +61,8 @@ export class Invariants {
     this.#lastDts.set(unit.trackId, unit.dts);
     const k = segmentNumber(unit.dts, track.timescale, this.#period.segmentDuration);
     if (k < this.#period.firstK || k > this.#lastK) throw new Error('a unit came before its segment');
+    if (unit.kind === 'video' || !this.#hasPicture) this.#endK = k;
+    this.#hasPicture ||= unit.kind === 'video';
     if (unit.kind === 'audio' && unit.dts % 1024 !== 0) throw new Error('audio left its grid');
   }
 }
