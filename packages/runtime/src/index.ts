@@ -15,6 +15,7 @@ export type { Logger, LogLevel } from './logger.ts';
 export { createRegistry } from './metrics.ts';
 export { runService } from './run-service.ts';
 export type { Stoppable } from './run-service.ts';
+export { followSessionRecords } from './session-records.ts';
 export { ServiceError } from './service-error.ts';
 export type { ServiceErrorCode } from './service-error.ts';
 export { startAdminServer } from './admin-server.ts';
