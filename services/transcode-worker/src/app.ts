@@ -9,6 +9,7 @@ import type {
 } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import { createFfmpegTranscoder } from './adapters/ffmpeg-transcoder.ts';
+import { findDeathLauncher } from './adapters/death-launcher.ts';
 import { checkFfmpeg } from './adapters/ffmpeg-check.ts';
 import type { WorkerConfig } from './config.ts';
 import { SessionClaimer } from './domain/session-claimer.ts';
@@ -46,13 +47,17 @@ export async function startTranscodeWorker(
   dependencies: WorkerDependencies,
 ): Promise<RunningWorker> {
   const { logger, registry } = dependencies;
-  const version = await checkFfmpeg(config.ffmpeg.path);
+  const [version, launcher] = await Promise.all([checkFfmpeg(config.ffmpeg.path), findDeathLauncher()]);
   logger.info({ version, path: config.ffmpeg.path }, 'ffmpeg has everything that is needed');
+  if (launcher.length === 0)
+    logger.info(
+      'Without setpriv of util-linux a stopped ffmpeg outlives a worker that is killed, until it is continued',
+    );
   const claimer = new SessionClaimer({
     ...dependencies,
     config,
     metrics: createWorkerMetrics(registry),
-    startTranscoder: createFfmpegTranscoder(config.ffmpeg.path),
+    startTranscoder: createFfmpegTranscoder(config.ffmpeg.path, launcher),
   });
   claimer.start();
   return { stop: (deadlineMs) => claimer.stop(deadlineMs) };

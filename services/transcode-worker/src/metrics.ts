@@ -54,7 +54,30 @@ export function createWorkerMetrics(registry: Registry) {
     }),
     leaseLosses: new Counter({
       name: 'millrace_worker_lease_losses_total',
-      help: 'Sessions that were given up because another worker holds the lease.',
+      help: 'Times a lease was lost: renewed too late, gone from the store, or overruled by a newer token.',
+      registers,
+    }),
+    droppedParts: new Counter({
+      name: 'millrace_worker_dropped_parts_total',
+      help: 'Parts with media that came after the packager had ended their session.',
+      registers,
+    }),
+    droppedInput: new Counter({
+      name: 'millrace_worker_dropped_input_total',
+      help: 'Access units of ingest that were not used, by what is wrong with them.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    peerFailures: new Counter({
+      name: 'millrace_worker_peer_failures_total',
+      help: 'Calls that failed, by whom they were made to: packager, ingest, leases.',
+      labelNames: ['peer'] as const,
+      registers,
+    }),
+    peerOutages: new Gauge({
+      name: 'millrace_worker_peer_outages',
+      help: 'Calls that are being tried again now: sessions without their packager or ingest, and the store of the leases.',
+      labelNames: ['peer'] as const,
       registers,
     }),
   };

@@ -1,11 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PipedChild } from './child-process.ts';
+import { findDeathLauncher } from './death-launcher.ts';
 
 function startShell(script: string, onOutput: (index: number, chunk: Buffer) => void = () => {}): PipedChild {
-  return PipedChild.start({ path: 'sh', arguments: ['-c', script], outputs: 2, onOutput });
+  return PipedChild.start({ command: ['sh', '-c', script], outputs: 2, onOutput });
 }
 
 test('input goes in, each output comes out of its own pipe, the end of input ends it', async () => {
@@ -48,30 +50,55 @@ test('writing to one that is gone has no effect', async () => {
   expect(child.queuedBytes).toBe(0);
 });
 
-test('the child of a parent that is killed does not outlive it', async () => {
-  const module = fileURLToPath(new URL('./child-process.ts', import.meta.url));
-  const program = `
+test.each([
+  { name: 'the child of a parent that is killed does not outlive it', isStopped: false },
+  { name: 'nor does one that is stopped', isStopped: true },
+])(
+  '$name',
+  async ({ isStopped }) => {
+    const launcher = isStopped ? await findDeathLauncher() : [];
+    const module = fileURLToPath(new URL('./child-process.ts', import.meta.url));
+    const program = `
     import { PipedChild } from ${JSON.stringify(module)};
     const child = PipedChild.start({
-      path: 'cat',
-      arguments: [],
-      outputs: 0,
+      command: ${JSON.stringify([...launcher, 'cat'])},
+      outputs: 1,
       onOutput: () => {},
     });
     console.log(child.pid);
     setInterval(() => {}, 1000);`;
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [chunk] = (await once(parent.stdout, 'data')) as [Buffer];
-  const pid = Number(chunk.toString());
-  expect(isAlive(pid)).toBe(true);
-  parent.kill('SIGKILL');
-  await once(parent, 'close');
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [chunk] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(chunk.toString());
+    if (isStopped) {
+      await until(() => commandOf(pid) === 'cat');
+      process.kill(pid, 'SIGSTOP');
+    }
+    expect(isAlive(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await once(parent, 'close');
+    await until(() => !isAlive(pid));
+    expect(isAlive(pid)).toBe(false);
+  },
+  15_000,
+);
+
+test('without the program that launches children so, they are started as they are', async () => {
+  expect(await findDeathLauncher('/nonexistent/setpriv')).toEqual([]);
+  expect(await findDeathLauncher('false')).toEqual([]);
+});
+
+async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 5000;
-  while (isAlive(pid) && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
-  expect(isAlive(pid)).toBe(false);
-}, 15_000);
+  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The program that a process runs now. */
+function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+}
 
 function isAlive(pid: number): boolean {
   try {

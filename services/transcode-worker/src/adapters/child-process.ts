@@ -17,7 +17,8 @@ export const STDERR_TAIL_BYTES = 1024;
 /**
  * A child process in a process group of its own, with extra output pipes that are always drained.
  *
- * Its standard input ends with this process, whatever ends it, so that a child that reads it never outlives its parent.
+ * Its standard input ends with this process, whatever ends it, so that a child that reads it does not outlive its parent. One
+ * that is stopped reads nothing: `findDeathLauncher` is for that.
  */
 export class PipedChild {
   readonly #child: ChildProcess;
@@ -60,13 +61,14 @@ export class PipedChild {
 
   /** Starts a child; one that cannot be started is one that has exited, with the reason as its last words. */
   static start(options: {
-    readonly path: string;
-    readonly arguments: readonly string[];
+    /** Program and arguments. */
+    readonly command: readonly string[];
     readonly outputs: number;
     readonly onOutput: (index: number, chunk: Buffer) => void;
   }): PipedChild {
+    const [path = '', ...args] = options.command;
     const pipes = Array.from({ length: options.outputs }, () => 'pipe' as const);
-    const child = spawn(options.path, options.arguments, {
+    const child = spawn(path, args, {
       stdio: ['pipe', 'ignore', 'pipe', ...pipes],
       // A group of its own: Ctrl-C in a terminal reaches the parent alone, which ends the child in order.
       detached: true,

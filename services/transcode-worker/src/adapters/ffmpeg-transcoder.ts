@@ -1,6 +1,4 @@
 import type { relay, session } from '@millrace/contracts';
-import { FragmentReader } from '@millrace/media';
-import type { TrackFragment } from '@millrace/media';
 import { ffmpegArguments, outputRenditions } from '../domain/ffmpeg-arguments.ts';
 import type { TranscodePlan } from '../domain/ffmpeg-arguments.ts';
 import type {
@@ -12,10 +10,12 @@ import type {
 import { PipedChild } from './child-process.ts';
 import type { ChildExit } from './child-process.ts';
 import { TranscoderInput } from './transcoder-input.ts';
+import { TranscoderOutput } from './transcoder-output.ts';
 
-/** Makes the function that starts an ffmpeg. */
-export function createFfmpegTranscoder(path: string): StartTranscoder {
-  return (plan, audioTrack, listener) => FfmpegTranscoder.start(path, plan, audioTrack, listener);
+/** Makes the function that starts an ffmpeg; `launcher` is put in front of its command line. */
+export function createFfmpegTranscoder(path: string, launcher: readonly string[] = []): StartTranscoder {
+  return (plan, audioTrack, listener) =>
+    FfmpegTranscoder.start([...launcher, path], plan, audioTrack, listener);
 }
 
 /**
@@ -27,32 +27,29 @@ class FfmpegTranscoder implements Transcoder {
   readonly exited: Promise<TranscoderExit>;
   readonly #child: PipedChild;
   readonly #input: TranscoderInput;
-  readonly #readers: readonly FragmentReader[];
-  readonly #listener: TranscoderListener;
-  #isOver = false;
+  readonly #output: TranscoderOutput;
 
   static start(
-    path: string,
+    command: readonly string[],
     plan: TranscodePlan,
     audioTrack: session.Track | undefined,
     listener: TranscoderListener,
   ): FfmpegTranscoder {
-    return new FfmpegTranscoder(path, plan, audioTrack, listener);
+    return new FfmpegTranscoder(command, plan, audioTrack, listener);
   }
 
   private constructor(
-    path: string,
+    command: readonly string[],
     plan: TranscodePlan,
     audioTrack: session.Track | undefined,
     listener: TranscoderListener,
   ) {
-    this.#listener = listener;
-    this.#readers = outputRenditions(plan).map(() => new FragmentReader());
+    const outputs = outputRenditions(plan).length;
+    this.#output = new TranscoderOutput(outputs, listener);
     this.#child = PipedChild.start({
-      path,
-      arguments: ffmpegArguments(plan),
-      outputs: this.#readers.length,
-      onOutput: (index, chunk) => this.#onOutput(index, chunk),
+      command: [...command, ...ffmpegArguments(plan)],
+      outputs,
+      onOutput: (index, chunk) => this.#output.push(index, chunk),
     });
     this.exited = this.#child.exited.then(exitOf);
     this.#input = new TranscoderInput([plan.videoTrack, audioTrack].filter((track) => track !== undefined));
@@ -80,30 +77,8 @@ class FfmpegTranscoder implements Transcoder {
   }
 
   kill(): void {
-    this.#isOver = true;
+    this.#output.end();
     this.#child.kill();
-  }
-
-  #onOutput(index: number, chunk: Buffer): void {
-    if (this.#isOver) return;
-    try {
-      for (const event of this.#readers[index]?.push(chunk) ?? []) {
-        if (event.kind === 'init') this.#listener.onHeader(index, event.track);
-        else this.#deliver(index, event.fragment);
-      }
-    } catch (error) {
-      // Whatever came out cannot be trusted any more, and neither can what would follow.
-      this.#isOver = true;
-      this.#listener.onInvalidOutput(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  #deliver(index: number, fragment: TrackFragment): void {
-    let dts = fragment.baseMediaDecodeTime;
-    for (const sample of fragment.samples) {
-      this.#listener.onSample(index, { ...sample, dts });
-      dts += sample.duration;
-    }
   }
 }
 

@@ -1,3 +1,6 @@
+import { session } from '@millrace/contracts';
+import type { WorkerConfig } from '../config.ts';
+
 /** An encoded video rung that may be taken out. */
 export interface SheddableRung {
   readonly renditionId: string;
@@ -102,4 +105,22 @@ export class LadderShedding {
   #waitFor(renditionId: string): number {
     return this.#thresholds.restoreAfterMs * 2 ** (this.#failedReturns.get(renditionId) ?? 0);
   }
+}
+
+/** Decides for the encoded video rungs of a presentation. */
+export function createShedding(
+  renditions: readonly session.Rendition[],
+  lateness: WorkerConfig['lateness'],
+  segmentSeconds: number,
+): LadderShedding {
+  const segmentMs = segmentSeconds * 1000;
+  const rungs = renditions
+    .filter(({ kind, isPassthrough }) => kind === session.TrackKind.VIDEO && !isPassthrough)
+    .map(({ id, width, height }) => ({ renditionId: id, area: width * height }));
+  return new LadderShedding(rungs, {
+    shedAboveMs: lateness.shedAboveSegments * segmentMs,
+    restoreBelowMs: lateness.restoreBelowSegments * segmentMs,
+    restoreAfterMs: lateness.restoreAfterSeconds * 1000,
+    settleMs: 2 * segmentMs,
+  });
 }

@@ -4,24 +4,49 @@ import type { SinkStream } from '@millrace/runtime';
 
 /** Parts that may wait for their acknowledgement. */
 const MAX_UNACKNOWLEDGED_BYTES = 64 * 1024 * 1024;
+/** How long the packager may leave everything that waits without an acknowledgement. */
+const ACKNOWLEDGE_DEADLINE_MS = 5000;
+
+/** What a publisher tells. */
+export interface PublisherListener {
+  /** The packager took something. */
+  onAcknowledged(): void;
+  /** The stream is of no use any more; called once. */
+  onFailure(error: unknown): void;
+}
 
 /**
  * Hands parts to the packager in order, without waiting for each.
  *
- * What waits for an acknowledgement is bounded; a packager that is slower than that, or that refuses, fails the stream.
+ * What waits for an acknowledgement is bounded, and so is how long; a packager that is slower than that, or that refuses, fails
+ * the stream.
  */
 export class PartPublisher {
   readonly #stream: SinkStream;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #listener: PublisherListener;
+  readonly #acknowledgeMs: number;
   readonly #inits = new Map<string, Buffer>();
-  #unacknowledged = new Set<Promise<void>>();
+  readonly #unacknowledged = new Set<Promise<void>>();
+  readonly #failed = Promise.withResolvers<void>();
   #unacknowledgedBytes = 0;
   #hasFailed = false;
+  #refusedParts = 0;
+  #silence: NodeJS.Timeout | undefined;
 
-  constructor(stream: SinkStream, onFailure: (error: unknown) => void) {
+  constructor(
+    stream: SinkStream,
+    listener: PublisherListener,
+    options: { readonly acknowledgeMs?: number } = {},
+  ) {
     this.#stream = stream;
-    this.#onFailure = onFailure;
+    this.#listener = listener;
+    this.#acknowledgeMs = options.acknowledgeMs ?? ACKNOWLEDGE_DEADLINE_MS;
     for (const init of stream.reply.inits) this.#inits.set(keyOf(init), init.data);
+  }
+
+  /** Parts with media that the packager did not take, or that were not offered to it any more. */
+  get refusedParts(): number {
+    return this.#refusedParts;
   }
 
   /** Publishes a rendition's init segment of a period; false when another one was fixed before. */
@@ -29,14 +54,14 @@ export class PartPublisher {
     const known = this.#inits.get(keyOf(init));
     if (known !== undefined) return known.equals(init.data);
     this.#inits.set(keyOf(init), init.data);
-    this.#track(this.#stream.publishInit(init), init.data.byteLength);
+    if (!this.#hasFailed) this.#track(this.#stream.publishInit(init), init.data.byteLength, 0);
     return true;
   }
 
   /** Publishes a part. */
   publish(part: sink.Part): void {
-    if (this.#hasFailed) return;
-    if (this.#unacknowledgedBytes > MAX_UNACKNOWLEDGED_BYTES) {
+    const mediaParts = part.isGap ? 0 : 1;
+    if (!this.#hasFailed && this.#unacknowledgedBytes > MAX_UNACKNOWLEDGED_BYTES) {
       this.#fail(
         new ServiceError(
           'RESOURCE_EXHAUSTED',
@@ -45,31 +70,70 @@ export class PartPublisher {
           { retryable: true },
         ),
       );
-      return;
     }
-    this.#track(this.#stream.publishPart(part), part.data.byteLength);
+    if (this.#hasFailed) this.#refusedParts += mediaParts;
+    else this.#track(this.#stream.publishPart(part), part.data.byteLength, mediaParts);
   }
 
   /** Resolves when everything that was handed over is acknowledged, or the stream has failed. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#unacknowledged);
+    await Promise.race([Promise.allSettled(this.#unacknowledged), this.#failed.promise]);
   }
 
-  #track(acknowledgement: Promise<void>, bytes: number): void {
+  /** Closes the stream: nothing more is waited for. */
+  close(): void {
+    clearTimeout(this.#silence);
+    this.#silence = undefined;
+    this.#hasFailed = true;
+    this.#stream.close();
+  }
+
+  #track(acknowledgement: Promise<void>, bytes: number, mediaParts: number): void {
     this.#unacknowledgedBytes += bytes;
+    this.#silence ??= this.#awaitAcknowledgement();
     const tracked = acknowledgement
-      .catch((error: unknown) => this.#fail(error))
+      .then(
+        () => this.#onAcknowledged(),
+        (error: unknown) => {
+          this.#refusedParts += mediaParts;
+          this.#fail(error);
+        },
+      )
       .finally(() => {
         this.#unacknowledgedBytes -= bytes;
         this.#unacknowledged.delete(tracked);
+        if (this.#unacknowledged.size > 0) return;
+        clearTimeout(this.#silence);
+        this.#silence = undefined;
       });
     this.#unacknowledged.add(tracked);
+  }
+
+  #onAcknowledged(): void {
+    if (this.#hasFailed) return;
+    this.#silence?.refresh();
+    this.#listener.onAcknowledged();
+  }
+
+  #awaitAcknowledgement(): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#fail(
+        new ServiceError(
+          'DEADLINE_EXCEEDED',
+          'WORKER_PACKAGER_SILENT',
+          `the packager acknowledged nothing for ${this.#acknowledgeMs} ms: the stream is opened again`,
+          { retryable: true },
+        ),
+      );
+    }, this.#acknowledgeMs);
   }
 
   #fail(error: unknown): void {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
-    this.#onFailure(error);
+    clearTimeout(this.#silence);
+    this.#failed.resolve();
+    this.#listener.onFailure(error);
   }
 }
 

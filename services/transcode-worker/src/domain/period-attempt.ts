@@ -5,6 +5,9 @@ import { AttemptLanes } from './attempt-lanes.ts';
 import type { LaneListener } from './attempt-lanes.ts';
 import { planAttempt, trackOf } from './attempt-plan.ts';
 import type { SheddingDecision } from './ladder-shedding.ts';
+import { withDeadline } from './deadline.ts';
+import { InputGate } from './input-gate.ts';
+import type { InputFault } from './input-gate.ts';
 import type { MediaSample } from './media-sample.ts';
 import type { SessionContext } from './session-context.ts';
 import type { TranscoderListener } from './transcoder.ts';
@@ -16,7 +19,11 @@ export type AttemptOutcome =
   /** All media up to the end of the subscription came out. */
   | { readonly kind: 'ended'; readonly reason: relay.EndReason }
   /** The transcoder is to be started again where its output ends. */
-  | { readonly kind: 'failed'; readonly reason: 'exit' | 'stalled' | 'assertion'; readonly detail: string }
+  | {
+      readonly kind: 'failed';
+      readonly reason: 'exit' | 'stalled' | 'assertion' | 'input';
+      readonly detail: string;
+    }
   /** The set of encoded rungs changes. */
   | { readonly kind: 'changed' }
   /** The init segment is not the one that was fixed for the period. */
@@ -41,11 +48,17 @@ export interface AttemptOptions {
   /** A part with media was published. */
   readonly onProgress: () => void;
   readonly onBoundaryMissed: (renditionId: string, k: number) => void;
+  /** The subscription has not failed for a while. */
+  readonly onRelayAlive: () => void;
   /** How many times longer than usual outputs may be silent. */
   readonly patience: number;
 }
 
 const TICK_MS = 100;
+/** A subscription that lasts this long works. */
+const RELAY_ALIVE_MS = 1000;
+/** How long the end of an attempt waits for its subscription and its ffmpeg, both told to end at once. */
+const END_DEADLINE_MS = 2000;
 
 /**
  * One attempt at a period: one subscription, at most one ffmpeg, parts to the packager; until the period ends or something
@@ -65,7 +78,9 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   #unplanned: relay.Fragment[] = [];
   #unplannedBytes = 0;
   #lanes: AttemptLanes | undefined;
-  #trackById = new Map<number, session.Track>();
+  #gate: InputGate | undefined;
+  readonly #seenFaults = new Set<InputFault>();
+  #startedMs = 0;
   #leadingTrack: session.Track | undefined;
   #transcoder: WatchedTranscoder | undefined;
   #isInputOver = false;
@@ -86,6 +101,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     const onAbort = (): void => this.#finish({ kind: 'aborted' });
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
+    this.#startedMs = this.#context.clock();
     const timer = setInterval(() => this.#tick(), TICK_MS);
     const reading = this.#read().catch((error: unknown) => this.#finish({ kind: 'relay-failed', error }));
     try {
@@ -94,7 +110,20 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       signal.removeEventListener('abort', onAbort);
       clearInterval(timer);
       this.#transcoder?.kill();
-      await Promise.all([reading, this.#transcoder?.exited]);
+      await this.#ended(reading);
+    }
+  }
+
+  async #ended(reading: Promise<void>): Promise<void> {
+    const { logger, sessionId } = this.#context;
+    const ending = Promise.all([reading, this.#transcoder?.exited]);
+    try {
+      await withDeadline(ending, { ms: END_DEADLINE_MS, what: 'ending a subscription and its ffmpeg' });
+    } catch (error) {
+      logger.error(
+        { err: error, sessionId },
+        'An ffmpeg or a subscription outlives its end; nothing it says is used',
+      );
     }
   }
 
@@ -133,44 +162,66 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       ...(fromTicks === undefined ? {} : { fromTicks }),
     };
     for await (const { payload } of this.#context.relay.subscribe(request, this.#abort.signal)) {
-      if (this.#isOver || payload === undefined) continue;
-      switch (payload.$case) {
-        case 'period':
-          this.#begin(payload.value);
-          break;
-        case 'wallClock':
-          this.#context.rows.author.setUtcOffset(payload.value.k, payload.value.utcOffsetUs);
-          break;
-        case 'fragments':
-          await this.#take(payload.value.fragments);
-          break;
-        case 'end':
-          await this.#end(payload.value.reason);
-          return;
+      if (this.#isOver) return;
+      if (payload === undefined) continue;
+      try {
+        await this.#handle(payload);
+      } catch (error) {
+        // Not the subscription's failure: another one would bring the same.
+        this.#finish({ kind: 'failed', reason: 'input', detail: describe(error) });
       }
+      if (payload.$case === 'end') return;
     }
     this.#finish({ kind: 'relay-failed', error: new Error('the subscription ended without an end message') });
+  }
+
+  async #handle(payload: NonNullable<relay.SubscribeResponse['payload']>): Promise<void> {
+    switch (payload.$case) {
+      case 'period':
+        this.#begin(payload.value);
+        await this.#startWhenPlanned();
+        break;
+      case 'wallClock':
+        this.#context.rows.author.setUtcOffset(payload.value.k, payload.value.utcOffsetUs);
+        break;
+      case 'fragments':
+        await this.#take(this.#gate?.take(payload.value.fragments) ?? []);
+        break;
+      case 'end':
+        await this.#end(payload.value.reason);
+        break;
+    }
   }
 
   #begin(period: session.Period): void {
     this.#period = period;
     this.#positions = this.#options.begin(period);
-    for (const track of period.tracks) this.#trackById.set(track.trackId, track);
+    this.#gate = new InputGate(period.tracks, (fault, fragment) => this.#noteFault(fault, fragment));
     // A period ends with its last picture: a segment of a few samples of audio would be a gap in all video.
     this.#leadingTrack = trackOf(period, session.TrackKind.VIDEO) ?? period.tracks[0];
-    this.#startWhenPlanned();
+  }
+
+  #noteFault(fault: InputFault, { trackId, dts }: relay.Fragment): void {
+    const { metrics, logger, sessionId } = this.#context;
+    metrics.droppedInput.inc({ reason: fault });
+    if (this.#seenFaults.has(fault)) return;
+    this.#seenFaults.add(fault);
+    logger.warn(
+      { id: 'WORKER_INPUT_DROPPED', sessionId, fault, trackId, dts },
+      'An access unit of ingest cannot be used and is left out, like others of its kind; its picture or sound is missing',
+    );
   }
 
   async #take(fragments: readonly relay.Fragment[]): Promise<void> {
     const lanes = this.#lanes;
     if (lanes === undefined) {
       this.#keepUnplanned(fragments);
-      this.#startWhenPlanned();
+      await this.#startWhenPlanned();
       return;
     }
     const nowMs = this.#context.clock();
     for (const fragment of fragments) {
-      const track = this.#trackById.get(fragment.trackId);
+      const track = this.#gate?.trackOf(fragment);
       if (track === undefined) continue;
       const seconds = fragment.dts / track.timescale;
       if (track === this.#leadingTrack) this.#options.onInput(fragment.dts, track.timescale);
@@ -193,7 +244,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       this.#finish({ kind: 'failed', reason: 'assertion', detail: 'no picture at the resume point' });
   }
 
-  #startWhenPlanned(): void {
+  async #startWhenPlanned(): Promise<void> {
     const period = this.#period;
     if (period === undefined || this.#isOver) return;
     const { presentation, grid, rows, config } = this.#context;
@@ -221,12 +272,13 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
         patience,
         listener: this,
       });
-      void this.#awaitExit(this.#transcoder);
+      void this.#awaitExit(this.#transcoder).catch((error: unknown) => {
+        this.#finish({ kind: 'failed', reason: 'exit', detail: describe(error) });
+      });
     }
     const unplanned = this.#unplanned;
     this.#unplanned = [];
-    // What was kept is less than the queue's bound, so there is nothing to wait for.
-    void this.#take(unplanned);
+    await this.#take(unplanned);
   }
 
   async #awaitExit(transcoder: WatchedTranscoder): Promise<void> {
@@ -246,6 +298,8 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   }
 
   #tick(): void {
+    if (!this.#isOver && this.#context.clock() - this.#startedMs >= RELAY_ALIVE_MS)
+      this.#options.onRelayAlive();
     const transcoder = this.#transcoder;
     if (transcoder === undefined || this.#isOver) return;
     if (transcoder.isStalled(this.#context.clock())) {
@@ -278,3 +332,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
 }
 
 const NO_COLOUR = { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709' };
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

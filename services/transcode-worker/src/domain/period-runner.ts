@@ -1,12 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { relay } from '@millrace/contracts';
-import type { session, sink } from '@millrace/contracts';
+import { relay, session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
 import { subscriptionStart } from './attempt-plan.ts';
+import { pause, withDeadline } from './deadline.ts';
 import type { LadderShedding, SheddingDecision } from './ladder-shedding.ts';
 import { comparePositions } from './part-grid.ts';
 import { PeriodAttempt } from './period-attempt.ts';
 import type { AttemptOutcome } from './period-attempt.ts';
-import { RestartBudget } from './restart-budget.ts';
+import type { RestartBudget } from './restart-budget.ts';
 import type { SessionContext } from './session-context.ts';
 
 /** How a period ended: its rows are complete unless it was aborted. */
@@ -14,24 +14,31 @@ export type PeriodOutcome = 'period-ended' | 'session-ended' | 'aborted';
 
 /** A worker that finds no rows joins a period at its start when that is no further back than this. */
 const MAX_JOIN_BACK_SEGMENTS = 3;
-const RELAY_BACKOFF_MS = 250;
+const OPEN_PERIOD_DEADLINE_MS = 2000;
 
 /** Makes one period of a session: attempt after attempt, each from where the rows end. */
 export class PeriodRunner {
   readonly #context: SessionContext;
   readonly #ordinal: number;
   readonly #shedding: LadderShedding;
-  readonly #budget = new RestartBudget();
+  readonly #budget: RestartBudget;
   /** Renditions that are to begin later than where their rows end. */
   readonly #floors = new Map<string, sink.Position>();
   #firstK: number | undefined;
   #newest = { dts: 0, timescale: 1 };
   #hasRun = false;
+  #isAbandoned = false;
 
-  constructor(context: SessionContext, ordinal: number, shedding: LadderShedding) {
+  /** `budget`: how soon ffmpeg is started again in this period. */
+  constructor(
+    context: SessionContext,
+    ordinal: number,
+    state: { readonly shedding: LadderShedding; readonly budget: RestartBudget },
+  ) {
     this.#context = context;
     this.#ordinal = ordinal;
-    this.#shedding = shedding;
+    this.#shedding = state.shedding;
+    this.#budget = state.budget;
   }
 
   /** Runs until every row of the period is authored. */
@@ -47,6 +54,7 @@ export class PeriodRunner {
         lastK: () => this.#lastK(),
         onProgress: () => this.#noteProgress(),
         onBoundaryMissed: (renditionId, k) => this.#noteBoundaryMissed(renditionId, k),
+        onRelayAlive: () => this.#context.ingestOutage.recovered(),
         patience: this.#budget.patience,
       });
       const outcome = await attempt.run(signal);
@@ -59,6 +67,8 @@ export class PeriodRunner {
   }
 
   async #judge(outcome: AttemptOutcome, signal: AbortSignal): Promise<PeriodOutcome | undefined> {
+    if (outcome.kind === 'ended' && outcome.reason !== relay.EndReason.MOVED)
+      this.#context.ingestOutage.recovered();
     switch (outcome.kind) {
       case 'aborted':
         return 'aborted';
@@ -72,11 +82,7 @@ export class PeriodRunner {
       case 'init-differs':
         return this.#abandon(`the init segment of ${outcome.renditionId} differs`, signal);
       case 'relay-failed':
-        this.#context.logger.warn(
-          { err: outcome.error, sessionId: this.#context.sessionId },
-          'The subscription to ingest failed; subscribing again',
-        );
-        await pause(RELAY_BACKOFF_MS, signal);
+        await pause(this.#context.ingestOutage.failed(outcome.error), signal);
         return undefined;
     }
   }
@@ -89,7 +95,7 @@ export class PeriodRunner {
       case relay.EndReason.LAGGED:
         return this.#abandon('ingest no longer holds the resume point', signal);
       case relay.EndReason.MOVED:
-        await pause(RELAY_BACKOFF_MS, signal);
+        await pause(this.#context.ingestOutage.failed(new Error('the session has moved')), signal);
         return undefined;
       case relay.EndReason.PERIOD_ENDED:
       case relay.EndReason.UNSPECIFIED:
@@ -100,25 +106,28 @@ export class PeriodRunner {
 
   /** The period cannot be continued: what it lacks is gaps, and the session goes on in the next one. */
   async #abandon(reason: string, signal: AbortSignal): Promise<PeriodOutcome | undefined> {
-    const { sessionId, leaseToken, logger, record } = this.#context;
-    logger.warn(
-      { sessionId, period: this.#ordinal, reason },
-      'The period cannot be continued; its missing rows become gaps',
-    );
+    const { sessionId, leaseToken, logger, record, ingestOutage } = this.#context;
+    if (!this.#isAbandoned) {
+      logger.warn(
+        { sessionId, period: this.#ordinal, reason },
+        'The period cannot be continued; its missing rows become gaps',
+      );
+    }
+    this.#isAbandoned = true;
     const isOpen = !record().periods.some(
       ({ ordinal, lastK }) => ordinal > this.#ordinal || (ordinal === this.#ordinal && lastK !== undefined),
     );
     if (isOpen) {
       try {
-        await this.#context.relay.openPeriod({ sessionId, leaseToken, reason });
+        const opening = this.#context.relay.openPeriod({ sessionId, leaseToken, reason });
+        await withDeadline(opening, { ms: OPEN_PERIOD_DEADLINE_MS, what: 'opening a period', signal });
+        ingestOutage.recovered();
       } catch (error) {
-        logger.warn({ err: error, sessionId }, 'Ingest did not open a new period; trying again');
-        await pause(RELAY_BACKOFF_MS, signal);
+        if (!signal.aborted) await pause(ingestOutage.failed(error), signal);
         return undefined;
       }
     }
-    const lastK = record().periods.find(({ ordinal }) => ordinal === this.#ordinal)?.lastK ?? 0;
-    if (this.#firstK !== undefined) this.#context.rows.endPeriod(Math.max(lastK, this.#lastK()));
+    if (this.#firstK !== undefined) this.#context.rows.endPeriod(this.#lastK());
     return 'period-ended';
   }
 
@@ -167,12 +176,11 @@ export class PeriodRunner {
 
   /** A period that is known already can be begun before ingest tells of it. */
   #beginKnown(): void {
-    const { rows, record } = this.#context;
-    const { history } = rows.author;
+    const { history } = this.#context.rows.author;
     const known = history.numbersOf(this.#ordinal);
     if (known !== undefined) return this.#beginAt(known.firstK);
-    const { periods, currentK } = record();
-    const period = periods.find(({ ordinal }) => ordinal === this.#ordinal);
+    const { currentK } = this.#context.record();
+    const period = this.#recorded();
     if (!history.isEmpty || period === undefined || currentK - period.firstK <= MAX_JOIN_BACK_SEGMENTS)
       return undefined;
     return this.#beginAt(currentK + 1);
@@ -189,16 +197,25 @@ export class PeriodRunner {
   }
 
   #endPeriod(): void {
+    const period = this.#recorded();
+    // Nothing of it could be read any more, but it was: its segments are gaps.
+    if (this.#firstK === undefined && period?.lastK !== undefined) this.#beginAt(period.firstK);
     if (this.#firstK !== undefined) this.#context.rows.endPeriod(this.#lastK());
   }
 
-  /** The last segment of the period: of what ingest says, what was read, and what is authored already. */
+  #recorded(): session.Period | undefined {
+    return this.#context.record().periods.find(({ ordinal }) => ordinal === this.#ordinal);
+  }
+
+  /**
+   * The last segment of the period: of what ingest says, what was read, and what is authored already. What ingest has and
+   * nobody could read any more is missing, and the packager waits for its rows.
+   */
   #lastK(): number {
-    const { rows, grid, presentation, record } = this.#context;
-    let lastK = (this.#firstK ?? 0) - 1;
+    const { rows, grid, presentation } = this.#context;
+    let lastK = Math.max((this.#firstK ?? 0) - 1, this.#recorded()?.lastK ?? 0);
     if (this.#newest.dts > 0)
       lastK = Math.max(lastK, grid.positionOf(this.#newest.dts, this.#newest.timescale).k);
-    else lastK = record().periods.find(({ ordinal }) => ordinal === this.#ordinal)?.lastK ?? lastK;
     for (const { id } of presentation.renditions) {
       const next = rows.author.next(id);
       if (next.k < Number.MAX_SAFE_INTEGER) lastK = Math.max(lastK, next.part === 0 ? next.k - 1 : next.k);
@@ -208,21 +225,29 @@ export class PeriodRunner {
 
   #fromTicks(): number | undefined {
     if (this.#firstK === undefined) return undefined;
-    const start = this.#context.record().periods.find(({ ordinal }) => ordinal === this.#ordinal)?.firstK;
-    return subscriptionStart(this.#positions(), start ?? this.#firstK, this.#context.grid);
+    return subscriptionStart(this.#positions(), this.#recorded()?.firstK ?? this.#firstK, this.#context.grid);
   }
 
   /** The first part of each rendition that an attempt is to make. */
   #positions(): ReadonlyMap<string, sink.Position> {
-    const { author } = this.#context.rows;
     const positions = new Map<string, sink.Position>();
-    for (const { id } of this.#context.presentation.renditions) {
+    for (const rendition of this.#context.presentation.renditions) {
+      const { id } = rendition;
       if (this.#shedding.shed.includes(id)) continue;
-      const next = author.next(id);
+      const next = this.#wholeSegment(rendition);
       const floor = this.#floors.get(id) ?? next;
       positions.set(id, comparePositions(next, floor) < 0 ? floor : next);
     }
     return positions;
+  }
+
+  /** Where a rendition goes on; an encoded rung does not begin within a segment that began as a gap. */
+  #wholeSegment({ id, kind, isPassthrough }: session.Rendition): sink.Position {
+    const { author } = this.#context.rows;
+    const next = author.next(id);
+    const isCut =
+      kind === session.TrackKind.VIDEO && !isPassthrough && next.part > 0 && author.isGapSegment(id);
+    return isCut ? { k: next.k + 1, part: 0 } : next;
   }
 
   #observeLateness(lateMs: number): SheddingDecision | undefined {
@@ -255,9 +280,4 @@ export class PeriodRunner {
       `The encoder sent no IDR at a segment start, so the segment is a gap; set its keyframe interval to ${segmentSeconds} s`,
     );
   }
-}
-
-/** Waits, or until the signal is aborted. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch(() => {});
 }

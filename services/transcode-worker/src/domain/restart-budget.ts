@@ -32,3 +32,16 @@ export class RestartBudget {
     return { delayMs, isPositionGivenUp: this.#fruitless > MAX_FRUITLESS_RESTARTS };
   }
 }
+
+/** The budget of the period that is made: it outlives attempts, streams to the packager and leases. */
+export class PeriodBudgets {
+  #ordinal: number | undefined;
+  #budget = new RestartBudget();
+
+  /** The budget of a period; another period has other media, so it begins anew. */
+  of(ordinal: number): RestartBudget {
+    if (ordinal !== this.#ordinal) this.#budget = new RestartBudget();
+    this.#ordinal = ordinal;
+    return this.#budget;
+  }
+}

@@ -1,6 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { session } from '@millrace/contracts';
+import { followSessionRecords } from '@millrace/runtime';
 import type { SessionStore } from '@millrace/runtime';
+import { pause, withDeadline } from './deadline.ts';
+import { Outage } from './outage.ts';
 import { SessionRunner } from './session-runner.ts';
 import type { SessionRunnerDependencies } from './session-runner.ts';
 
@@ -8,54 +10,53 @@ import type { SessionRunnerDependencies } from './session-runner.ts';
 const POLL_MS = 1000;
 /** A worker that is nearly full leaves a free session to others for this long. */
 const MAX_HESITATION_MS = 30;
-const WATCH_BACKOFF_MS = 250;
 
 /** What the claimer works with. */
-export interface SessionClaimerDependencies extends SessionRunnerDependencies {
+export interface SessionClaimerDependencies extends Omit<SessionRunnerDependencies, 'leaseOutage'> {
   readonly sessions: Pick<SessionStore, 'watch'>;
 }
 
 /** Watches the live sessions, and works for those that it gets the lease of, within its capacity. */
 export class SessionClaimer {
   readonly #dependencies: SessionClaimerDependencies;
+  readonly #leaseOutage: Outage;
   readonly #records = new Map<string, session.SessionRecord>();
   readonly #running = new Map<string, Promise<void>>();
   /** Sessions that this worker has no capacity for; whoever looks after the workers has been told of each. */
   readonly #waiting = new Set<string>();
   readonly #abort = new AbortController();
-  #watching: Promise<void> = Promise.resolve();
+  #following: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(dependencies: SessionClaimerDependencies) {
     this.#dependencies = dependencies;
+    this.#leaseOutage = new Outage({ peer: 'leases', ...dependencies });
   }
 
   start(): void {
-    this.#watching = this.#watch();
+    const { sessions, logger } = this.#dependencies;
+    const { signal } = this.#abort;
+    this.#following = followSessionRecords(sessions, {
+      signal,
+      logger,
+      onRecord: (record) => this.#note(record),
+    });
     this.#timer = setInterval(() => this.#claimAll(), POLL_MS);
   }
 
-  /** Stops all work; returns when every ffmpeg is gone or the deadline is over. */
+  /** Stops all work at once; returns when every ffmpeg is gone and every lease given up, or the deadline is over. */
   async stop(deadlineMs: number): Promise<void> {
     clearInterval(this.#timer);
     this.#abort.abort();
-    const deadline = new AbortController();
-    const stopped = Promise.all([this.#watching, ...this.#running.values()]);
-    await Promise.race([stopped, delay(deadlineMs, undefined, { signal: deadline.signal }).catch(() => {})]);
-    deadline.abort();
-  }
-
-  async #watch(): Promise<void> {
-    const { sessions, logger } = this.#dependencies;
-    const { signal } = this.#abort;
-    while (!signal.aborted) {
-      try {
-        for await (const record of sessions.watch(signal)) this.#note(record);
-      } catch (error) {
-        logger.warn({ err: error }, 'The sessions cannot be watched; trying again, live ones go on');
-        await delay(WATCH_BACKOFF_MS, undefined, { signal }).catch(() => {});
-      }
-    }
+    const stopped = Promise.all([this.#following, ...this.#running.values()]);
+    // What is left then has been told to end; nobody waits longer for it.
+    await withDeadline(stopped, { ms: deadlineMs, what: 'stopping all work' }).catch((error: unknown) => {
+      this.#dependencies.logger.warn(
+        { err: error, sessions: this.#running.size },
+        'The worker stops before all its work has ended; leases end by themselves within 3 s',
+      );
+    });
+    this.#leaseOutage.end();
   }
 
   #note(record: session.SessionRecord): void {
@@ -86,7 +87,7 @@ export class SessionClaimer {
     this.#leave(sessionId);
     const running = this.#run(record, presentation)
       .catch((error: unknown) => {
-        logger.error({ err: error, sessionId }, 'The work for a session failed; it is free for any worker');
+        logger.error({ err: error, sessionId }, 'A session cannot be worked for; it is free for any worker');
       })
       .finally(() => {
         this.#running.delete(sessionId);
@@ -116,9 +117,10 @@ export class SessionClaimer {
     const { sessionId } = record;
     const { signal } = this.#abort;
     const load = (this.#running.size - 1) / config.maxSessions;
-    if (load > 0) await delay(MAX_HESITATION_MS * load, undefined, { signal }).catch(() => {});
+    if (load > 0) await pause(MAX_HESITATION_MS * load, signal);
     const current = (): session.SessionRecord => this.#records.get(sessionId) ?? record;
-    const outcome = await new SessionRunner(this.#dependencies, current, presentation).run(signal);
+    const dependencies = { ...this.#dependencies, leaseOutage: this.#leaseOutage };
+    const outcome = await new SessionRunner(dependencies, current, presentation).run(signal);
     if (outcome !== 'lease-held') logger.info({ sessionId, outcome }, 'The work for the session is over');
     // A session that ended is not claimed again, even if the record says so a moment later.
     if (outcome === 'session-ended') this.#records.delete(sessionId);

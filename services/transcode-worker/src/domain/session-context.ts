@@ -2,6 +2,7 @@ import type { session } from '@millrace/contracts';
 import type { Clock, EventEmitter, Logger, MediaRelay } from '@millrace/runtime';
 import type { WorkerConfig } from '../config.ts';
 import type { WorkerMetrics } from '../metrics.ts';
+import type { Outage } from './outage.ts';
 import type { PartGrid } from './part-grid.ts';
 import type { RowPublisher } from './row-publisher.ts';
 import type { StartTranscoder } from './transcoder.ts';
@@ -16,6 +17,8 @@ export interface SessionContext {
   readonly grid: PartGrid;
   readonly rows: RowPublisher;
   readonly relay: MediaRelay;
+  /** Calls to the relay, as far as they fail. */
+  readonly ingestOutage: Outage;
   readonly startTranscoder: StartTranscoder;
   readonly config: WorkerConfig;
   readonly metrics: WorkerMetrics;

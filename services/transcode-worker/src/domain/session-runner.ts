@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { session } from '@millrace/contracts';
+import type { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type {
   Clock,
@@ -12,12 +11,16 @@ import type {
 } from '@millrace/runtime';
 import type { WorkerConfig } from '../config.ts';
 import type { WorkerMetrics } from '../metrics.ts';
-import { LadderShedding } from './ladder-shedding.ts';
+import { pause } from './deadline.ts';
+import { createShedding } from './ladder-shedding.ts';
+import type { LadderShedding } from './ladder-shedding.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { Outage } from './outage.ts';
 import { PartGrid } from './part-grid.ts';
-import { PartPublisher } from './part-publisher.ts';
-import { PeriodRunner } from './period-runner.ts';
-import { RowAuthor } from './row-author.ts';
-import { RowPublisher } from './row-publisher.ts';
+import { PeriodBudgets } from './restart-budget.ts';
+import type { SessionContext } from './session-context.ts';
+import { FROM_START, StreamRunner } from './stream-runner.ts';
+import type { StreamRunnerOptions } from './stream-runner.ts';
 import type { StartTranscoder } from './transcoder.ts';
 
 /** What a session's runner works with. */
@@ -25,6 +28,8 @@ export interface SessionRunnerDependencies {
   readonly relay: MediaRelay;
   readonly sink: RenditionSink;
   readonly leases: LeaseStore;
+  /** Calls to the lease store, of all sessions. */
+  readonly leaseOutage: Outage;
   readonly startTranscoder: StartTranscoder;
   readonly config: WorkerConfig;
   readonly metrics: WorkerMetrics;
@@ -35,28 +40,35 @@ export interface SessionRunnerDependencies {
 
 /** How the work for a session ended. */
 export type SessionOutcome =
-  /** Every row is authored; nothing more comes. */
+  /** Nothing more comes: every row is authored, or the packager takes no more. */
   | 'session-ended'
-  /** Another worker has the lease. */
+  /** Another worker has the lease, or the store that has it does not answer. */
   | 'lease-held'
+  /** Another worker has taken the lease meanwhile. */
   | 'lease-lost'
-  | 'stopped';
+  /** The packager takes a newer token. */
+  | 'fenced'
+  | 'stopped'
+  /** Something is wrong in the worker itself; it was logged. */
+  | 'failed';
 
-const RENEW_EVERY_MS = 500;
-const SINK_BACKOFF_MS = 250;
-/** The newest token rules every position: what was published stays, what is missing is made by its holder. */
-const FROM_START = { k: 0, part: 0 } as const;
+/** A stream that was opened in vain has cost a start of ffmpeg, so after some of them it waits longer: at most this long. */
+const MAX_FRUITLESS_STREAM_BACKOFF_MS = 4000;
+const MAX_SINK_BACKOFF_MS = 250;
 
 /**
  * Works for one session: takes its lease, opens the publish stream, makes period after period, until the session has ended,
- * the lease is lost or the signal is aborted.
+ * another worker has it or the signal is aborted. A lease that is lost and free is taken again at once.
  */
 export class SessionRunner {
   readonly #dependencies: SessionRunnerDependencies;
-  readonly #record: () => session.SessionRecord;
-  readonly #presentation: session.Presentation;
-  readonly #grid: PartGrid;
-  readonly #segmentSeconds: number;
+  readonly #channel: string;
+  readonly #sessionId: string;
+  readonly #context: Omit<SessionContext, 'rows' | 'leaseToken'>;
+  readonly #shedding: LadderShedding;
+  /** What ffmpeg may still do does not change with the stream to the packager, nor with the lease. */
+  readonly #budgets = new PeriodBudgets();
+  readonly #packagerOutage: Outage;
 
   /** `record` answers the session's record as it is now; it has a presentation. */
   constructor(
@@ -64,174 +76,140 @@ export class SessionRunner {
     record: () => session.SessionRecord,
     presentation: session.Presentation,
   ) {
+    const { relay, startTranscoder, config, metrics, events, logger, clock } = dependencies;
+    const { channel, sessionId } = record();
     this.#dependencies = dependencies;
-    this.#record = record;
-    this.#presentation = presentation;
+    this.#channel = channel;
+    this.#sessionId = sessionId;
     const segment = presentation.segmentDurationSeconds ?? { numerator: 2, denominator: 1 };
-    this.#grid = new PartGrid(segment, presentation.partDurationSeconds ?? segment);
-    this.#segmentSeconds = segment.numerator / segment.denominator;
+    const segmentSeconds = segment.numerator / segment.denominator;
+    const grid = new PartGrid(segment, presentation.partDurationSeconds ?? segment);
+    this.#shedding = createShedding(presentation.renditions, config.lateness, segmentSeconds);
+    this.#packagerOutage = new Outage({ peer: 'packager', sessionId, metrics, logger, clock });
+    this.#context = {
+      ...{ channel, sessionId, presentation, segmentSeconds, grid, record },
+      ...{ relay, startTranscoder, config, metrics, events, logger, clock },
+      ingestOutage: new Outage({ peer: 'ingest', sessionId, metrics, logger, clock }),
+    };
   }
 
-  /** Runs to the end; never rejects. */
+  /** Runs to the end. Never rejects: what nobody expected is logged, and the session is free for any worker. */
   async run(signal: AbortSignal): Promise<SessionOutcome> {
-    const { leases, config, metrics, events, logger } = this.#dependencies;
-    const { channel, sessionId } = this.#record();
-    const lease = await leases.acquire({ channel, sessionId, workerId: config.instance, from: FROM_START });
-    if (lease === undefined) return 'lease-held';
-    metrics.sessions.inc();
-    events.emit({
-      type: 'LeaseTaken',
-      data: { channel, sessionId, worker: config.instance, token: lease.token },
-    });
-    logger.info({ sessionId, channel, token: lease.token }, 'Took the lease of the session');
-    const lost = new AbortController();
-    const renewing = this.#keepRenewed(lease, lost);
+    const { metrics, logger } = this.#dependencies;
     try {
-      const outcome = await this.#work(lease, AbortSignal.any([signal, lost.signal]));
-      if (outcome === 'session-ended') return outcome;
-      if (lost.signal.aborted) metrics.leaseLosses.inc();
-      return lost.signal.aborted ? 'lease-lost' : 'stopped';
-    } finally {
-      clearInterval(renewing);
-      metrics.sessions.dec();
-      metrics.lateness.remove({ channel, session: sessionId });
-      await leases.release(lease).catch((error: unknown) => {
-        logger.warn(
-          { err: error, sessionId },
-          'The lease could not be released; it ends by itself within 3 s',
-        );
-      });
-    }
-  }
-
-  #keepRenewed(lease: Lease, lost: AbortController): NodeJS.Timeout {
-    return setInterval(() => void this.#renew(lease, lost), RENEW_EVERY_MS);
-  }
-
-  async #renew(lease: Lease, lost: AbortController): Promise<void> {
-    const { leases, logger } = this.#dependencies;
-    const { sessionId } = lease;
-    try {
-      if (await leases.renew(lease)) return;
-      logger.warn({ sessionId }, 'Another worker has the lease; this one stops working for the session');
-      lost.abort();
-    } catch (error) {
-      // A store that is away fences nobody: live sessions go on, the packager judges by the token.
-      logger.warn({ err: error, sessionId }, 'The lease could not be renewed; going on');
-    }
-  }
-
-  async #work(lease: Lease, signal: AbortSignal): Promise<'session-ended' | 'stopped'> {
-    const { logger } = this.#dependencies;
-    const shedding = this.#createShedding();
-    try {
-      while (!signal.aborted) {
-        try {
-          if (await this.#publishStream(lease, shedding, signal)) return 'session-ended';
-        } catch (error) {
-          if (isFenced(error)) {
-            logger.warn(
-              { err: error, sessionId: lease.sessionId },
-              'The packager takes a newer worker; stopping',
-            );
-            return 'stopped';
-          }
-          logger.warn(
-            { err: error, sessionId: lease.sessionId },
-            'The stream to the packager failed; opening it again',
-          );
-          await delay(SINK_BACKOFF_MS, undefined, { signal }).catch(() => {});
-        }
+      let hasHeld = false;
+      for (;;) {
+        const keeper = await this.#acquire();
+        if (keeper === undefined) return hasHeld ? 'lease-lost' : 'lease-held';
+        hasHeld = true;
+        const outcome = await this.#hold(keeper, signal);
+        if (outcome !== 'lease-lost') return outcome;
+        metrics.leaseLosses.inc();
       }
-      return 'stopped';
+    } catch (error) {
+      logger.error(
+        { err: error, sessionId: this.#sessionId },
+        'The work for a session failed; it is free for any worker',
+      );
+      return 'failed';
     } finally {
-      this.#dependencies.metrics.shedRungs.dec(shedding.shed.length);
+      this.#packagerOutage.end();
+      this.#context.ingestOutage.end();
+      metrics.shedRungs.dec(this.#shedding.shed.length);
     }
   }
 
-  /** Publishes over one stream until the session ends (true), the signal is aborted (false) or the stream fails (throws). */
-  async #publishStream(lease: Lease, shedding: LadderShedding, signal: AbortSignal): Promise<boolean> {
-    const { sink, relay, startTranscoder, config, metrics, events, logger, clock } = this.#dependencies;
-    const { channel, sessionId, token } = lease;
-    const stream = await sink.open({ sessionId, leaseToken: token, from: FROM_START }, signal);
-    const failed = new AbortController();
-    let failure: unknown;
-    const publisher = new PartPublisher(stream, (error) => {
-      failure = error;
-      failed.abort();
-    });
-    const author = new RowAuthor({
-      grid: this.#grid,
-      renditions: this.#presentation.renditions,
-      reply: stream.reply,
-    });
-    const rows = new RowPublisher({
-      author,
-      publisher,
-      renditions: this.#presentation.renditions,
-      session: { channel, sessionId },
-      events,
-      metrics,
-      clock,
-    });
-    const context = {
-      channel,
-      sessionId,
-      leaseToken: token,
-      presentation: this.#presentation,
-      segmentSeconds: this.#segmentSeconds,
-      grid: this.#grid,
-      rows,
-      relay,
-      startTranscoder,
-      config,
-      metrics,
-      events,
-      logger,
-      clock,
-      record: this.#record,
+  async #acquire(): Promise<LeaseKeeper | undefined> {
+    const { leases, leaseOutage, config, logger } = this.#dependencies;
+    const request = {
+      channel: this.#channel,
+      sessionId: this.#sessionId,
+      workerId: config.instance,
+      from: FROM_START,
     };
     try {
-      const running = AbortSignal.any([signal, failed.signal]);
-      let ordinal = this.#firstPeriod(author);
-      while (!running.aborted) {
-        const outcome = await new PeriodRunner(context, ordinal, shedding).run(running);
-        if (outcome === 'aborted') break;
-        if (outcome === 'session-ended') {
-          await publisher.settled();
-          if (!failed.signal.aborted) return true;
-          break;
-        }
-        ordinal += 1;
-      }
-      if (failed.signal.aborted) throw failure;
-      return false;
-    } finally {
-      stream.close();
+      const keeper = await LeaseKeeper.acquire(request, { leases, outage: leaseOutage, logger });
+      leaseOutage.recovered();
+      return keeper;
+    } catch (error) {
+      // The poll of the claimer is the next try.
+      leaseOutage.failed(error);
+      return undefined;
     }
   }
 
-  /** Where rows may be missing; without any row, the newest period. */
-  #firstPeriod(author: RowAuthor): number {
-    const ids = this.#presentation.renditions.map(({ id }) => id);
-    return author.history.continuationPeriod(ids) ?? this.#record().periods.at(-1)?.ordinal ?? 0;
+  async #hold(keeper: LeaseKeeper, signal: AbortSignal): Promise<SessionOutcome> {
+    const { config, metrics, events, logger } = this.#dependencies;
+    const { channel, sessionId, token } = keeper.lease;
+    metrics.sessions.inc();
+    events.emit({ type: 'LeaseTaken', data: { channel, sessionId, worker: config.instance, token } });
+    logger.info({ sessionId, channel, token }, 'Took the lease of the session');
+    try {
+      const outcome = await this.#work(keeper.lease, AbortSignal.any([signal, keeper.lost]));
+      return outcome === 'stopped' && keeper.lost.aborted && !signal.aborted ? 'lease-lost' : outcome;
+    } finally {
+      metrics.sessions.dec();
+      metrics.lateness.remove({ channel, session: sessionId });
+      await keeper.release();
+    }
   }
 
-  #createShedding(): LadderShedding {
-    const { lateness } = this.#dependencies.config;
-    const segmentMs = this.#segmentSeconds * 1000;
-    const rungs = this.#presentation.renditions
-      .filter(({ kind, isPassthrough }) => kind === session.TrackKind.VIDEO && !isPassthrough)
-      .map(({ id, width, height }) => ({ renditionId: id, area: width * height }));
-    return new LadderShedding(rungs, {
-      shedAboveMs: lateness.shedAboveSegments * segmentMs,
-      restoreBelowMs: lateness.restoreBelowSegments * segmentMs,
-      restoreAfterMs: lateness.restoreAfterSeconds * 1000,
-      settleMs: 2 * segmentMs,
-    });
+  /** Publishes over stream after stream, as long as the lease is held. */
+  async #work(lease: Lease, signal: AbortSignal): Promise<SessionOutcome> {
+    const outage = this.#packagerOutage;
+    let hasFailedOpen = false;
+    while (!signal.aborted) {
+      let stream: StreamRunner | undefined;
+      try {
+        stream = await StreamRunner.open(this.#streamOptions(lease), signal);
+        // What a stream that opens shows: that streams open again, not that parts are taken.
+        if (hasFailedOpen) outage.recovered();
+        hasFailedOpen = false;
+        if (await stream.run(signal)) return 'session-ended';
+      } catch (error) {
+        if (signal.aborted) break;
+        const outcome = this.#judge(error, stream?.refusedParts ?? 0);
+        if (outcome !== undefined) return outcome;
+        const delayMs = outage.failed(error);
+        hasFailedOpen = stream === undefined;
+        await pause(hasFailedOpen ? delayMs : fruitlessBackoffMs(outage.failures, delayMs), signal);
+      }
+    }
+    return 'stopped';
+  }
+
+  /** A refusal that another stream would not change; `undefined` when it is worth trying again. */
+  #judge(error: unknown, refusedParts: number): SessionOutcome | undefined {
+    const { logger, metrics } = this.#dependencies;
+    const sessionId = this.#sessionId;
+    const id = error instanceof ServiceError ? error.id : undefined;
+    if (id === 'PACKAGER_TOKEN_STALE') {
+      metrics.leaseLosses.inc();
+      logger.warn({ err: error, sessionId }, 'The packager takes a newer worker; this one stops');
+      return 'fenced';
+    }
+    if (id !== 'PACKAGER_SESSION_ENDED') return undefined;
+    metrics.droppedParts.inc(refusedParts);
+    logger.warn(
+      { err: error, sessionId, refusedParts },
+      'The packager has ended the session; parts that were not there by then are dropped',
+    );
+    return 'session-ended';
+  }
+
+  #streamOptions(lease: Lease): StreamRunnerOptions {
+    return {
+      sink: this.#dependencies.sink,
+      lease,
+      context: this.#context,
+      shedding: this.#shedding,
+      budgets: this.#budgets,
+      onAcknowledged: () => this.#packagerOutage.recovered(),
+    };
   }
 }
 
-function isFenced(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === 'FAILED_PRECONDITION';
+function fruitlessBackoffMs(failures: number, delayMs: number): number {
+  const doublings = Math.max(0, failures - 4);
+  return Math.max(delayMs, Math.min(MAX_FRUITLESS_STREAM_BACKOFF_MS, MAX_SINK_BACKOFF_MS * 2 ** doublings));
 }

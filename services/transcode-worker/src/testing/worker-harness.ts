@@ -6,6 +6,7 @@ import { createFfmpegTranscoder } from '../adapters/ffmpeg-transcoder.ts';
 import { workerConfigSchema } from '../config.ts';
 import type { WorkerConfig } from '../config.ts';
 import { SessionRunner } from '../domain/session-runner.ts';
+import { Outage } from '../domain/outage.ts';
 import type { SessionOutcome } from '../domain/session-runner.ts';
 import type { StartTranscoder, Transcoder } from '../domain/transcoder.ts';
 import { createWorkerMetrics } from '../metrics.ts';
@@ -49,8 +50,8 @@ export class WorkerHarness {
   /** Called with every ffmpeg that is started. */
   onStart: (transcoder: Transcoder) => void = () => {};
   readonly #changed = new EventEmitter();
-  readonly #leases = new MemoryLeaseStore({ clock: Date.now });
-  readonly #metrics = createWorkerMetrics(createRegistry('transcode-worker'));
+  readonly leases = new MemoryLeaseStore({ clock: Date.now });
+  readonly metrics = createWorkerMetrics(createRegistry('transcode-worker'));
   #abort = new AbortController();
   readonly #presentation: session.Presentation;
   readonly #config: WorkerConfig;
@@ -106,21 +107,24 @@ export class WorkerHarness {
       this.onStart(transcoder);
       return transcoder;
     };
+    const { metrics } = this;
+    const logger = createLogger({ service: 'transcode-worker', level: 'error' });
     this.#outcome = new SessionRunner(
       {
         relay: this.relay,
         sink: this.sink,
-        leases: this.#leases,
+        leases: this.leases,
+        leaseOutage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }),
         startTranscoder,
         config: this.#config,
-        metrics: this.#metrics,
+        metrics,
         events: {
           emit: (event) => {
             this.events.push(event);
             this.#changed.emit('event');
           },
         },
-        logger: createLogger({ service: 'transcode-worker', level: 'error' }),
+        logger,
         clock: Date.now,
       },
       () => this.#record,

@@ -1,0 +1,99 @@
+import type { Lease, LeaseStore, Logger } from '@millrace/runtime';
+import { pause, withDeadline } from './deadline.ts';
+import type { Outage } from './outage.ts';
+
+const RENEW_EVERY_MS = 500;
+/** Two tries fit into the life of a lease (3 s) with time to spare. */
+const CALL_DEADLINE_MS = 1000;
+
+/** What leases are taken and kept with. */
+export interface LeaseKeeperDependencies {
+  readonly leases: LeaseStore;
+  /** The store's, shared by all sessions of the worker. */
+  readonly outage: Outage;
+  readonly logger: Logger;
+}
+
+/**
+ * A lease that is held: renewed until it is given up or lost.
+ *
+ * It is lost when the store says so: another worker has it, a renewal came too late because this process stood still, or the
+ * store came back empty. A store that is away fences nobody: live sessions go on, and the packager judges by the token.
+ */
+export class LeaseKeeper {
+  readonly lease: Lease;
+  readonly #dependencies: LeaseKeeperDependencies;
+  readonly #stopping = new AbortController();
+  readonly #lost = new AbortController();
+  readonly #renewing: Promise<void>;
+
+  private constructor(lease: Lease, dependencies: LeaseKeeperDependencies) {
+    this.lease = lease;
+    this.#dependencies = dependencies;
+    this.#renewing = this.#renew();
+  }
+
+  /** Takes a lease and keeps it; `undefined` when another worker has it. Throws what the store throws, or its silence. */
+  static async acquire(
+    request: Omit<Lease, 'token'>,
+    dependencies: LeaseKeeperDependencies,
+  ): Promise<LeaseKeeper | undefined> {
+    const { leases } = dependencies;
+    const acquiring = leases.acquire(request);
+    try {
+      const lease = await withDeadline(acquiring, { ms: CALL_DEADLINE_MS, what: 'taking a lease' });
+      return lease === undefined ? undefined : new LeaseKeeper(lease, dependencies);
+    } catch (error) {
+      // A lease that comes too late is held by nobody: it is given back, or it would keep everybody out for its life.
+      acquiring
+        .then((late) => (late === undefined ? undefined : leases.release(late)))
+        .catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Aborted when the lease is lost. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Stops renewing and gives the lease up, unless it is lost. Never rejects. */
+  async release(): Promise<void> {
+    this.#stopping.abort();
+    await this.#renewing;
+    if (this.#lost.signal.aborted) return;
+    const { leases, logger } = this.#dependencies;
+    try {
+      await withDeadline(leases.release(this.lease), { ms: CALL_DEADLINE_MS, what: 'giving a lease up' });
+    } catch (error) {
+      logger.warn(
+        { err: error, sessionId: this.lease.sessionId },
+        'The lease could not be given up; it ends by itself within 3 s',
+      );
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { leases, outage, logger } = this.#dependencies;
+    const { signal } = this.#stopping;
+    let waitMs = RENEW_EVERY_MS;
+    while (await pause(waitMs, signal)) {
+      try {
+        const what = 'renewing a lease';
+        const isHeld = await withDeadline(leases.renew(this.lease), { ms: CALL_DEADLINE_MS, what, signal });
+        outage.recovered();
+        if (!isHeld) {
+          logger.warn(
+            { sessionId: this.lease.sessionId, token: this.lease.token },
+            'The lease is lost: renewed too late, or gone from the store; its output stops, it is taken again if it is free',
+          );
+          this.#lost.abort();
+          return;
+        }
+        waitMs = RENEW_EVERY_MS;
+      } catch (error) {
+        if (!signal.aborted) waitMs = outage.failed(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import type { Lease, RenditionSink, SinkStream } from '@millrace/runtime';
+import { withDeadline } from './deadline.ts';
+import type { LadderShedding } from './ladder-shedding.ts';
+import { PartPublisher } from './part-publisher.ts';
+import { PeriodRunner } from './period-runner.ts';
+import type { PeriodBudgets } from './restart-budget.ts';
+import { RowAuthor } from './row-author.ts';
+import { RowPublisher } from './row-publisher.ts';
+import type { SessionContext } from './session-context.ts';
+
+/** The newest token rules every position: what was published stays, what is missing is made by its holder. */
+export const FROM_START = { k: 0, part: 0 } as const;
+/** A packager that has just started asks its twin before it answers. */
+const HELLO_DEADLINE_MS = 5000;
+
+/** What one publish stream of a session works with. */
+export interface StreamRunnerOptions {
+  readonly sink: RenditionSink;
+  readonly lease: Lease;
+  readonly context: Omit<SessionContext, 'rows' | 'leaseToken'>;
+  readonly shedding: LadderShedding;
+  readonly budgets: PeriodBudgets;
+  /** The packager took something. */
+  readonly onAcknowledged: () => void;
+}
+
+/**
+ * Publishes a session over one stream to the packager: period after period, from where the rows end.
+ *
+ * Owns the stream, and has closed it when `run` is over.
+ */
+export class StreamRunner {
+  readonly #options: StreamRunnerOptions;
+  readonly #publisher: PartPublisher;
+  readonly #author: RowAuthor;
+  readonly #failed = new AbortController();
+
+  private constructor(options: StreamRunnerOptions, stream: SinkStream) {
+    this.#options = options;
+    this.#publisher = new PartPublisher(stream, {
+      onAcknowledged: options.onAcknowledged,
+      onFailure: (error) => this.#failed.abort(error),
+    });
+    this.#author = new RowAuthor({
+      grid: options.context.grid,
+      renditions: options.context.presentation.renditions,
+      reply: stream.reply,
+    });
+  }
+
+  /** Says hello. Throws what the packager answers, or its silence. */
+  static async open(options: StreamRunnerOptions, signal: AbortSignal): Promise<StreamRunner> {
+    const { sessionId, token } = options.lease;
+    const closing = new AbortController();
+    const opening = options.sink.open(
+      { sessionId, leaseToken: token, from: FROM_START },
+      AbortSignal.any([signal, closing.signal]),
+    );
+    try {
+      const what = 'opening a stream to the packager';
+      return new StreamRunner(options, await withDeadline(opening, { ms: HELLO_DEADLINE_MS, what, signal }));
+    } catch (error) {
+      closing.abort();
+      // One that opens too late is nobody's.
+      opening.then((late) => late.close()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Parts with media that the packager did not take. */
+  get refusedParts(): number {
+    return this.#publisher.refusedParts;
+  }
+
+  /** Publishes until the session ends (true) or the signal is aborted (false). Throws why the stream failed. */
+  async run(signal: AbortSignal): Promise<boolean> {
+    const { signal: failed } = this.#failed;
+    try {
+      const running = AbortSignal.any([signal, failed]);
+      let ordinal = this.#firstPeriod();
+      const context = this.#createContext();
+      const { shedding, budgets } = this.#options;
+      while (!running.aborted) {
+        const runner = new PeriodRunner(context, ordinal, { shedding, budget: budgets.of(ordinal) });
+        const outcome = await runner.run(running);
+        if (outcome === 'aborted') break;
+        // Of a session that is over the record may know periods that nobody could read any more: they become gaps.
+        if (outcome === 'session-ended' && (this.#newestPeriod() ?? ordinal) <= ordinal) {
+          await this.#settled(signal);
+          if (!running.aborted) return true;
+          break;
+        }
+        ordinal += 1;
+      }
+      if (failed.aborted) throw failed.reason;
+      return false;
+    } finally {
+      this.#publisher.close();
+    }
+  }
+
+  /** Everything is acknowledged, the stream has failed, or the work is stopped. */
+  async #settled(signal: AbortSignal): Promise<void> {
+    const { promise: stopped, resolve } = Promise.withResolvers<void>();
+    const onAbort = (): void => resolve();
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    await Promise.race([this.#publisher.settled(), stopped]);
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  #createContext(): SessionContext {
+    const { context, lease } = this.#options;
+    const { presentation, metrics, clock, channel, sessionId, events } = context;
+    const rows = new RowPublisher({
+      author: this.#author,
+      publisher: this.#publisher,
+      renditions: presentation.renditions,
+      session: { channel, sessionId },
+      events,
+      metrics,
+      clock,
+    });
+    return { ...context, rows, leaseToken: lease.token };
+  }
+
+  /** Where rows may be missing; without any row, the newest period. */
+  #firstPeriod(): number {
+    const ids = this.#options.context.presentation.renditions.map(({ id }) => id);
+    return this.#author.history.continuationPeriod(ids) ?? this.#newestPeriod() ?? 0;
+  }
+
+  #newestPeriod(): number | undefined {
+    return this.#options.context.record().periods.at(-1)?.ordinal;
+  }
+}
