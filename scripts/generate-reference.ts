@@ -5,7 +5,12 @@
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Registry } from 'prom-client';
-import { createListenerMetrics, describeSettings } from '../packages/runtime/src/index.ts';
+import {
+  createKafkaEventMetrics,
+  createListenerMetrics,
+  describeSettings,
+  environmentNames,
+} from '../packages/runtime/src/index.ts';
 import { createIngestMetrics } from '../services/ingest/src/metrics.ts';
 import { createPackagerMetrics } from '../services/packager/src/metrics.ts';
 import { createPlaylistApiMetrics } from '../services/playlist-api/src/metrics.ts';
@@ -29,7 +34,10 @@ function write(name: string, title: string, introduction: string, body: string):
 function configuration(): void {
   const rows = describeSettings(standaloneConfigSchema).map((setting) => [
     `\`${setting.path}\``,
-    `\`${setting.environment}\`${setting.isSecret ? `, \`${setting.environment}_FILE\`` : ''}`,
+    Object.values(environmentNames(setting))
+      .flat()
+      .map((name) => `\`${name}\``)
+      .join(', '),
     setting.defaultText === undefined ? '' : `\`${setting.defaultText}\``,
     setting.description,
   ]);
@@ -55,6 +63,7 @@ function metrics(): void {
   const registry = new Registry();
   for (const create of [
     createListenerMetrics,
+    createKafkaEventMetrics,
     createIngestMetrics,
     createWorkerMetrics,
     createPackagerMetrics,
@@ -76,7 +85,7 @@ function metrics(): void {
   write('metrics', 'Metrics', introduction, table(['metric', 'type', 'labels', 'meaning'], rows));
 }
 
-const ERROR_ID = /'((?:INGEST|WORKER|PACKAGER|PLAYLIST_API|LISTEN)_[A-Z_]+)'/g;
+const ERROR_ID = /'((?:INGEST|WORKER|PACKAGER|PLAYLIST_API|LISTEN|KAFKA(?!_BROKERS'))_[A-Z_]+)'/g;
 /** The string or template that follows an id within the same call: what the person reads. */
 const FOLLOWING_TEXT = /^[^;]{0,160}?[,:]\s*(?:'([^'\n]{12,})'|"([^"\n]{12,})"|`([^`]{12,})`)/s;
 

@@ -6,6 +6,8 @@ export interface Setting {
   readonly path: string;
   /** `MILLRACE_RTMP_PORT`. */
   readonly environment: string;
+  /** The name that everyone else has for it, `KAFKA_BROKERS`; read when `environment` is not set. */
+  readonly alias?: string;
   readonly type: 'string' | 'number' | 'boolean' | 'list';
   readonly description: string;
   /** The default as it is written in YAML; absent when a value is required. */
@@ -17,7 +19,7 @@ export interface Setting {
 /**
  * Lists every setting of a schema: the one source of flags, environment names, `--help` and the reference table.
  *
- * A field is a secret when its schema has `.meta({ secret: true })`. Arrays of objects are set in the file only.
+ * A field is a secret when its schema has `.meta({ secret: true })`, and has another environment name with `.meta({ alias })`. Arrays of objects are set in the file only.
  */
 export function describeSettings(schema: z.ZodObject): readonly Setting[] {
   const settings: Setting[] = [];
@@ -34,6 +36,7 @@ interface JsonSchema {
   readonly description?: string;
   readonly default?: unknown;
   readonly secret?: boolean;
+  readonly alias?: string;
 }
 
 function walk(schema: JsonSchema, path: readonly string[], settings: Setting[]): void {
@@ -51,6 +54,7 @@ function walk(schema: JsonSchema, path: readonly string[], settings: Setting[]):
       type,
       description: field.description ?? '',
       isSecret: field.secret === true,
+      ...(field.alias === undefined ? {} : { alias: field.alias }),
       ...(field.default === undefined ? {} : { defaultText: JSON.stringify(field.default) }),
     });
   }
@@ -72,6 +76,15 @@ function typeOf(field: JsonSchema): Setting['type'] | undefined {
   }
 }
 
+/** The environment variables that a setting is read from, the first that is set; a secret also from the files of the others. */
+export function environmentNames(setting: Setting): {
+  readonly values: readonly string[];
+  readonly files: readonly string[];
+} {
+  const values = [setting.environment, ...(setting.alias === undefined ? [] : [setting.alias])];
+  return { values, files: setting.isSecret ? values.map((name) => `${name}_FILE`) : [] };
+}
+
 /** `drain.gracePeriod` is `MILLRACE_DRAIN_GRACE_PERIOD`. */
 function environmentName(path: readonly string[]): string {
   const words = path.map((name) => name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2'));
@@ -82,7 +95,8 @@ function environmentName(path: readonly string[]): string {
 export function formatHelp(service: string, schema: z.ZodObject): string {
   const lines = describeSettings(schema).map((setting) => {
     const fallback = setting.defaultText === undefined ? 'no default' : `default ${setting.defaultText}`;
-    return `  --${setting.path}  (${setting.environment}${setting.isSecret ? `, ${setting.environment}_FILE` : ''})\n      ${setting.description} [${fallback}]`;
+    const { values, files } = environmentNames(setting);
+    return `  --${setting.path}  (${[...values, ...files].join(', ')})\n      ${setting.description} [${fallback}]`;
   });
   return [
     `${service}: settings come from flags, then the environment, then the YAML file, then defaults.`,

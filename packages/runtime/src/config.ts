@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { describeSettings } from './config-reference.ts';
+import { describeSettings, environmentNames } from './config-reference.ts';
 import type { Setting } from './config-reference.ts';
 
 /** A configuration that cannot be used: the message lists every problem, one a line. */
@@ -29,8 +29,8 @@ const MAX_FILE_BYTES = 1024 * 1024;
  * Reads a service's configuration: flag before environment before file before default.
  *
  * `rtmp.port` is `--rtmp.port 1935`, `MILLRACE_RTMP_PORT` and `rtmp: { port: 1935 }` in the YAML file that `--config` or
- * `MILLRACE_CONFIG` names; a secret is also read from the file that `MILLRACE_<NAME>_FILE` names. Throws `ConfigError`
- * with every problem at once.
+ * `MILLRACE_CONFIG` names; a secret is also read from the file that `MILLRACE_<NAME>_FILE` names; what everyone has a name
+ * for, such as `KAFKA_BROKERS`, is read from that too. Throws `ConfigError` with every problem at once.
  */
 export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSources): z.infer<S> {
   const problems: string[] = [];
@@ -108,14 +108,16 @@ function fromEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   problems: string[],
 ): string | undefined {
-  const value = env[setting.environment];
+  const names = environmentNames(setting);
+  const value = names.values.map((name) => env[name]).find((text) => text !== undefined);
   if (value !== undefined) return value;
-  const path = setting.isSecret ? env[`${setting.environment}_FILE`] : undefined;
-  if (path === undefined) return undefined;
+  const variable = names.files.find((name) => env[name] !== undefined);
+  if (variable === undefined) return undefined;
+  const path = env[variable] ?? '';
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    problems.push(`${setting.environment}_FILE: ${path} cannot be read: ${(error as Error).message}`);
+    problems.push(`${variable}: ${path} cannot be read: ${(error as Error).message}`);
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 export type { Clock } from './clock.ts';
 export { ConfigError, loadConfig } from './config.ts';
 export type { ConfigSources } from './config.ts';
-export { describeSettings, formatHelp } from './config-reference.ts';
+export { describeSettings, environmentNames, formatHelp } from './config-reference.ts';
 export type { Setting } from './config-reference.ts';
 export { ConflatingQueue } from './conflating-queue.ts';
 export { createEventEmitter } from './event-emitter.ts';
@@ -21,6 +21,10 @@ export type { ServiceErrorCode } from './service-error.ts';
 export { startAdminServer } from './admin-server.ts';
 export type { RunningAdminServer } from './admin-server.ts';
 
+export { eventsConfigSchema, kafkaConfigSchema } from './adapters/kafka/config.ts';
+export type { EventsConfig, KafkaConfig } from './adapters/kafka/config.ts';
+export { KafkaEventBus } from './adapters/kafka/kafka-event-bus.ts';
+export { createKafkaEventMetrics } from './adapters/kafka/metrics.ts';
 export { MemoryEventBus } from './adapters/memory-event-bus.ts';
 export { MemoryLeaseStore } from './adapters/memory-lease-store.ts';
 export { MemorySessionStore } from './adapters/memory-session-store.ts';

@@ -57,6 +57,14 @@ export function describeEventBus(name: string, create: () => Promise<EventBus>):
       expect(await received).toEqual(envelopeOf('a', 'news'));
     });
 
+    test('an event that was traced keeps its trace', async () => {
+      const bus = await create();
+      const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      const received = new Promise<EventEnvelope>((resolve) => bus.subscribe(resolve));
+      bus.publish({ ...envelopeOf('a', 'news'), traceparent });
+      expect((await received).traceparent).toBe(traceparent);
+    });
+
     test('nothing is delivered after unsubscribing', async () => {
       const bus = await create();
       const seen: string[] = [];

@@ -12,6 +12,8 @@ export interface EventEnvelope {
   readonly subject: string;
   /** Key: the channel, so that a channel's events are in order. */
   readonly channel: string;
+  /** W3C Trace Context of what made the event, when it was traced. */
+  readonly traceparent?: string;
   /** What happened. */
   readonly event: MillraceEvent;
 }
@@ -23,6 +25,7 @@ export type EventHandler = (envelope: EventEnvelope) => void | Promise<void>;
  * Says what happened; never a lock and never in the media path.
  *
  * `publish` does not wait: what cannot be delivered at once is kept in a bounded buffer, the oldest dropped with a count.
+ * Delivery is at least once: an event that comes twice has the same id.
  */
 export interface EventBus {
   publish(envelope: EventEnvelope): void;
