@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '@millrace/runtime';
 
 /**
@@ -33,6 +32,13 @@ export async function withDeadline<T>(
 
 /** Waits, or until the signal is aborted; true when the whole time went by. */
 export async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  await delay(ms, undefined, { signal }).catch(() => {});
+  if (signal.aborted) return false;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const onAbort = (): void => resolve();
+  signal.addEventListener('abort', onAbort);
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', onAbort);
   return !signal.aborted;
 }

@@ -19,9 +19,12 @@ export class FakeRelay implements MediaRelay {
   readonly #waiting = new Set<() => void>();
   readonly openPeriodRequests: relay.OpenPeriodRequest[] = [];
   subscriptions = 0;
+  /** What becomes of the access units of one message on their way. */
+  onFragments: (fragments: readonly relay.Fragment[]) => relay.Fragment[] = (fragments) => [...fragments];
   /** Called when a new period is asked for; it may add one. */
   onOpenPeriod: () => void = () => {};
   #isSessionEnded = false;
+  #isForgotten = false;
   #playing: NodeJS.Timeout | undefined;
 
   /** Adds a period of which nothing has arrived yet. */
@@ -78,6 +81,13 @@ export class FakeRelay implements MediaRelay {
     this.#wake();
   }
 
+  /** The session is over and its media are gone, whatever was not read. */
+  forgetSession(): void {
+    this.pause();
+    this.#isForgotten = true;
+    this.#wake();
+  }
+
   async *subscribe(
     request: relay.SubscribeRequest,
     signal: AbortSignal,
@@ -85,7 +95,7 @@ export class FakeRelay implements MediaRelay {
     this.subscriptions += 1;
     let found = this.#periods.find(({ period }) => period.ordinal === request.period);
     while (found === undefined) {
-      if (this.#isSessionEnded) {
+      if (this.#isSessionEnded || this.#isForgotten) {
         yield endOf(relay.EndReason.SESSION_ENDED);
         return;
       }
@@ -96,6 +106,10 @@ export class FakeRelay implements MediaRelay {
     let at = startIndex(found.fragments, request.fromTicks);
     let k = Number.NEGATIVE_INFINITY;
     for (;;) {
+      if (this.#isForgotten) {
+        yield endOf(relay.EndReason.SESSION_ENDED);
+        return;
+      }
       if (found.isLagged) {
         yield endOf(relay.EndReason.LAGGED);
         return;
@@ -108,7 +122,7 @@ export class FakeRelay implements MediaRelay {
           k = first;
           yield { payload: { $case: 'wallClock', value: { k, utcOffsetUs: 0 } } };
         }
-        yield { payload: { $case: 'fragments', value: { fragments } } };
+        yield { payload: { $case: 'fragments', value: { fragments: this.onFragments(fragments) } } };
         continue;
       }
       if (found.isEnded && at >= found.arrived) {

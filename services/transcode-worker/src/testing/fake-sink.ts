@@ -9,15 +9,20 @@ export class FakeSink implements RenditionSink {
   readonly parts: sink.Part[] = [];
   readonly #published = new EventEmitter().setMaxListeners(0);
   opened = 0;
+  /** Called with every hello and every part before it is taken; what it throws is the refusal. */
+  onHello: (hello: sink.Hello) => void = () => {};
+  onPart: (part: sink.Part) => void = () => {};
 
-  async open(): Promise<SinkStream> {
+  async open(hello: sink.Hello): Promise<SinkStream> {
     this.opened += 1;
+    this.onHello(hello);
     return {
       reply: this.window.reply(),
       publishInit: async (init) => {
         this.window.inits.push(init);
       },
       publishPart: async (part) => {
+        this.onPart(part);
         this.window.take([part]);
         this.parts.push(part);
         this.#published.emit('part');

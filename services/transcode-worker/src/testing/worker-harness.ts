@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { session } from '@millrace/contracts';
 import type { MillraceEvent } from '@millrace/contracts';
 import { createLogger, createRegistry, MemoryLeaseStore } from '@millrace/runtime';
+import type { LeaseStore } from '@millrace/runtime';
 import { createFfmpegTranscoder } from '../adapters/ffmpeg-transcoder.ts';
 import { workerConfigSchema } from '../config.ts';
 import type { WorkerConfig } from '../config.ts';
@@ -10,6 +11,7 @@ import { Outage } from '../domain/outage.ts';
 import type { SessionOutcome } from '../domain/session-runner.ts';
 import type { StartTranscoder, Transcoder } from '../domain/transcoder.ts';
 import { createWorkerMetrics } from '../metrics.ts';
+import type { WorkerMetrics } from '../metrics.ts';
 import { FakeRelay } from './fake-relay.ts';
 import { FakeSink } from './fake-sink.ts';
 import { audioRendition, videoRendition } from './renditions.ts';
@@ -50,7 +52,7 @@ export class WorkerHarness {
   /** Called with every ffmpeg that is started. */
   onStart: (transcoder: Transcoder) => void = () => {};
   readonly #changed = new EventEmitter();
-  readonly leases = new MemoryLeaseStore({ clock: Date.now });
+  leases: LeaseStore = new MemoryLeaseStore({ clock: Date.now });
   readonly metrics = createWorkerMetrics(createRegistry('transcode-worker'));
   #abort = new AbortController();
   readonly #presentation: session.Presentation;
@@ -95,6 +97,21 @@ export class WorkerHarness {
     this.#record = { ...this.#record, periods: [...this.#record.periods, period] };
     this.relay.addPeriod(period, media);
     return period;
+  }
+
+  /** Changes the session's record. */
+  change(change: Partial<session.SessionRecord>): void {
+    this.#record = { ...this.#record, ...change, revision: this.#record.revision + 1 };
+  }
+
+  get periods(): readonly session.Period[] {
+    return this.#record.periods;
+  }
+
+  /** The sum of a metric over its labels. */
+  async sumOf(name: keyof WorkerMetrics): Promise<number> {
+    const { values } = await this.metrics[name].get();
+    return values.reduce((sum, { value }) => sum + value, 0);
   }
 
   /** Starts the worker for the session. */

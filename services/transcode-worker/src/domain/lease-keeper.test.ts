@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { createLogger } from '@millrace/runtime';
+import type { Lease, LeaseStore } from '@millrace/runtime';
+import { Registry } from 'prom-client';
+import { createWorkerMetrics } from '../metrics.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import type { LeaseKeeperDependencies } from './lease-keeper.ts';
+import { Outage } from './outage.ts';
+
+const LEASE: Lease = {
+  channel: 'news',
+  sessionId: 's',
+  workerId: 'worker-1',
+  from: { k: 0, part: 0 },
+  token: 7,
+};
+const metrics = createWorkerMetrics(new Registry());
+const logger = createLogger({ service: 'transcode-worker', level: 'error' });
+const never = (): Promise<never> => new Promise(() => {});
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+function keeperOf(store: Partial<LeaseStore>): LeaseKeeperDependencies {
+  const leases = { acquire: async () => LEASE, renew: async () => true, release: async () => {}, ...store };
+  return { leases, logger, outage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }) };
+}
+
+async function acquire(dependencies: LeaseKeeperDependencies): Promise<LeaseKeeper> {
+  const keeper = await LeaseKeeper.acquire(LEASE, dependencies);
+  if (keeper === undefined) throw new Error('not acquired');
+  return keeper;
+}
+
+test('a store that fails or does not answer is asked again, and nothing is lost by that', async () => {
+  const answers = [() => Promise.reject(new Error('away')), never, async () => true];
+  const renew = jest.fn((): Promise<boolean> => (answers.shift() ?? (async () => true))());
+  const released: Lease[] = [];
+  const keeper = await acquire(keeperOf({ renew, release: async (lease) => void released.push(lease) }));
+  await jest.advanceTimersByTimeAsync(500 + 25 + 1000 + 50);
+  expect(renew).toHaveBeenCalledTimes(3);
+  expect(keeper.lost.aborted).toBe(false);
+  await keeper.release();
+  expect(released).toEqual([LEASE]);
+  await jest.advanceTimersByTimeAsync(5000);
+  expect(renew).toHaveBeenCalledTimes(3);
+});
+
+test('it is lost when the store says so, is asked for no more, and is not given up', async () => {
+  const renew = jest.fn(async () => false);
+  const release = jest.fn(async () => {});
+  const keeper = await acquire(keeperOf({ renew, release }));
+  await jest.advanceTimersByTimeAsync(5000);
+  expect(keeper.lost.aborted).toBe(true);
+  await keeper.release();
+  expect(renew).toHaveBeenCalledTimes(1);
+  expect(release).not.toHaveBeenCalled();
+});
+
+test('giving it up waits for no store, neither for a renewal that is under way', async () => {
+  const keeper = await acquire(keeperOf({ renew: never, release: never }));
+  await jest.advanceTimersByTimeAsync(600);
+  const released = keeper.release();
+  await jest.advanceTimersByTimeAsync(1000);
+  await released;
+});
+
+test('a lease that comes too late is given back', async () => {
+  const late = Promise.withResolvers<Lease | undefined>();
+  const released: Lease[] = [];
+  const acquiring = LeaseKeeper.acquire(
+    LEASE,
+    keeperOf({ acquire: () => late.promise, release: async (lease) => void released.push(lease) }),
+  );
+  const refused = expect(acquiring).rejects.toMatchObject({ id: 'WORKER_NO_ANSWER' });
+  await jest.advanceTimersByTimeAsync(1000);
+  await refused;
+  late.resolve(LEASE);
+  await jest.advanceTimersByTimeAsync(0);
+  expect(released).toEqual([LEASE]);
+});
