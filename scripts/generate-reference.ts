@@ -8,6 +8,7 @@ import { Registry } from 'prom-client';
 import {
   createKafkaEventMetrics,
   createListenerMetrics,
+  createRedisMetrics,
   describeSettings,
   environmentNames,
 } from '../packages/runtime/src/index.ts';
@@ -64,6 +65,7 @@ function metrics(): void {
   for (const create of [
     createListenerMetrics,
     createKafkaEventMetrics,
+    createRedisMetrics,
     createIngestMetrics,
     createWorkerMetrics,
     createPackagerMetrics,
@@ -85,7 +87,8 @@ function metrics(): void {
   write('metrics', 'Metrics', introduction, table(['metric', 'type', 'labels', 'meaning'], rows));
 }
 
-const ERROR_ID = /'((?:INGEST|WORKER|PACKAGER|PLAYLIST_API|LISTEN|KAFKA(?!_BROKERS'))_[A-Z_]+)'/g;
+const ERROR_ID =
+  /'((?:INGEST|WORKER|PACKAGER|PLAYLIST_API|LISTEN|KAFKA(?!_BROKERS')|REDIS(?!_URL')|INSTANCE)_[A-Z_]+)'/g;
 /** The string or template that follows an id within the same call: what the person reads. */
 const FOLLOWING_TEXT = /^[^;]{0,160}?[,:]\s*(?:'([^'\n]{12,})'|"([^"\n]{12,})"|`([^`]{12,})`)/s;
 

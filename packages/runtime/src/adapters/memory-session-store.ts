@@ -9,17 +9,9 @@ import type {
   SessionStore,
 } from '../ports/session-store.ts';
 import { ConflatingQueue } from '../conflating-queue.ts';
+import { MAX_RECENT_PERIODS, SESSION_RULES } from './session-rules.ts';
 
-/** How long a publication lives without renewal. */
-const PUBLICATION_TTL_MS = 1000;
-/** How long an encoder that was taken over may not take back while its successor delivers. */
-const TAKE_BACK_HOLD_MS = 30_000;
-/** Takeovers within `TAKEOVER_WINDOW_MS` after which the policy is `reject`. */
-const TAKEOVER_LIMIT = 4;
-const TAKEOVER_WINDOW_MS = 60_000;
-const MAX_RECENT_PERIODS = 64;
-/** How long an ended record is kept for those who have not read it. */
-const ENDED_RETENTION_MS = 10 * 60_000;
+const { publicationTtlMs, takeBackHoldMs, takeoverLimit, takeoverWindowMs, endedRetentionMs } = SESSION_RULES;
 
 interface Publication {
   readonly token: number;
@@ -69,7 +61,7 @@ export class MemorySessionStore implements SessionStore {
     }
     this.#lastToken = Math.max(this.#lastToken + 1, nowMs);
     const token = this.#lastToken;
-    const publication = { token, encoderId: claim.encoderId, expiresAtMs: nowMs + PUBLICATION_TTL_MS };
+    const publication = { token, encoderId: claim.encoderId, expiresAtMs: nowMs + publicationTtlMs };
     const isContinued = known !== undefined && known.record.state !== session.SessionState.ENDED;
     const state = isContinued ? known : this.#openSession(claim, nowMs);
     state.publication = publication;
@@ -88,7 +80,7 @@ export class MemorySessionStore implements SessionStore {
   async renewPublication(channel: string, token: number): Promise<boolean> {
     const state = this.#holder(channel, token);
     if (state?.publication === undefined) return false;
-    state.publication.expiresAtMs = this.#clock() + PUBLICATION_TTL_MS;
+    state.publication.expiresAtMs = this.#clock() + publicationTtlMs;
     return true;
   }
 
@@ -172,19 +164,22 @@ export class MemorySessionStore implements SessionStore {
     return state?.publication?.token === token ? state : undefined;
   }
 
-  /** Publication past its TTL: `gap`; `gap` past the grace time: `ended`. */
+  /**
+   * Publication past its TTL: `gap`, from when it is noticed, so that a process that was held still for longer than the grace
+   * time ends nothing; `gap` past the grace time: `ended`.
+   */
   #expire(state: ChannelState, nowMs: number): void {
     const { publication } = state;
     if (publication !== undefined && publication.expiresAtMs <= nowMs) {
       state.publication = undefined;
-      this.#change(state, { state: session.SessionState.GAP, stateSinceMs: publication.expiresAtMs });
+      this.#change(state, { state: session.SessionState.GAP, stateSinceMs: nowMs });
     }
     const { record } = state;
     const isOver =
       record.state === session.SessionState.GAP && nowMs - record.stateSinceMs >= record.graceSeconds * 1000;
     if (isOver) this.#change(state, { state: session.SessionState.ENDED, stateSinceMs: nowMs });
     for (const [encoderId, atMs] of state.takenOverAtMs) {
-      if (nowMs - atMs >= TAKE_BACK_HOLD_MS) state.takenOverAtMs.delete(encoderId);
+      if (nowMs - atMs >= takeBackHoldMs) state.takenOverAtMs.delete(encoderId);
     }
   }
 
@@ -206,14 +201,14 @@ function refuseTakeover(
     return 'taken-over';
   }
   state.takeoversMs = state.takeoversMs
-    .filter((atMs) => nowMs - atMs < TAKEOVER_WINDOW_MS)
-    .slice(-TAKEOVER_LIMIT);
-  if (state.takeoversMs.length < TAKEOVER_LIMIT) return undefined;
+    .filter((atMs) => nowMs - atMs < takeoverWindowMs)
+    .slice(-takeoverLimit);
+  if (state.takeoversMs.length < takeoverLimit) return undefined;
   // An attempt starts the minute anew: two encoders that hammer the channel stay out until they rest.
   state.takeoversMs = state.takeoversMs.map(() => nowMs);
   return 'too-many-takeovers';
 }
 
 function isForgettable(record: session.SessionRecord, nowMs: number): boolean {
-  return record.state === session.SessionState.ENDED && nowMs - record.stateSinceMs >= ENDED_RETENTION_MS;
+  return record.state === session.SessionState.ENDED && nowMs - record.stateSinceMs >= endedRetentionMs;
 }

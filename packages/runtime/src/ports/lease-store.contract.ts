@@ -1,14 +1,66 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Lease, LeaseStore } from './lease-store.ts';
+import type { Lease, LeaseStore, UnclaimedSessions } from './lease-store.ts';
 
 /** A store under test, and what moves the clock that it compares with its expiries. */
-export interface LeaseStoreFixture {
-  readonly store: LeaseStore;
+export interface LeaseStoreFixture<S extends LeaseStore = LeaseStore> {
+  readonly store: S;
   readonly advance: (ms: number) => void | Promise<void>;
 }
 
 function requestOf(workerId: string, sessionId = 's1'): Omit<Lease, 'token'> {
   return { channel: 'news', sessionId, workerId, from: { k: 10, part: 0 } };
+}
+
+/** The rules that every list of unclaimed sessions keeps, beside the leases that it goes by. */
+export function describeUnclaimedSessions(
+  name: string,
+  create: () => Promise<LeaseStoreFixture<LeaseStore & UnclaimedSessions>>,
+): void {
+  describe(`unclaimed sessions: ${name}`, () => {
+    const [first, second] = [
+      { channel: 'news', sessionId: 's1' },
+      { channel: 'sport', sessionId: 's2' },
+    ];
+
+    async function listed(store: UnclaimedSessions): Promise<string[]> {
+      return (await store.unclaimed()).map(({ channel, sessionId }) => `${channel} ${sessionId}`).toSorted();
+    }
+
+    test('a session is listed once, until a worker takes it', async () => {
+      const { store } = await create();
+      expect(await listed(store)).toEqual([]);
+      await store.offer([first, second]);
+      await store.offer([first]);
+      expect(await listed(store)).toEqual(['news s1', 'sport s2']);
+      await store.acquire(requestOf('a'));
+      expect(await listed(store)).toEqual(['sport s2']);
+    });
+
+    test('a session that is held is not listed, and is again when its lease has lapsed or was given up', async () => {
+      const { store, advance } = await create();
+      const lease = await store.acquire(requestOf('a'));
+      if (lease === undefined) throw new Error('not acquired');
+      await store.offer([first]);
+      expect(await listed(store)).toEqual([]);
+      await advance(3100);
+      await store.offer([first]);
+      expect(await listed(store)).toEqual(['news s1']);
+      const next = await store.acquire(requestOf('b'));
+      if (next === undefined) throw new Error('not acquired');
+      await store.release(next);
+      await store.offer([first]);
+      expect(await listed(store)).toEqual(['news s1']);
+    });
+
+    test('a session that was withdrawn is not listed; the list of none changes nothing', async () => {
+      const { store } = await create();
+      await store.offer([first, second]);
+      await store.withdraw([first]);
+      await store.withdraw([]);
+      await store.offer([]);
+      expect(await listed(store)).toEqual(['sport s2']);
+    });
+  });
 }
 
 /** The rules that every lease store keeps. */
@@ -34,6 +86,17 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       expect(next?.workerId).toBe('b');
       expect(next?.token).toBeGreaterThan(lease.token);
       expect(await store.renew(lease)).toBe(false);
+    });
+
+    test('a lease that lapsed is held again by its renewal, unless another worker took it or it was given up', async () => {
+      const { store, advance } = await create();
+      const first = await store.acquire(requestOf('a'));
+      if (first === undefined) throw new Error('not acquired');
+      await advance(60_000);
+      expect(await store.renew(first)).toBe(true);
+      expect(await store.acquire(requestOf('b'))).toBeUndefined();
+      await store.release(first);
+      expect(await store.renew(first)).toBe(false);
     });
 
     test('a lease that was given up is free at once; giving up a lost one has no effect', async () => {

@@ -14,12 +14,32 @@ export interface Lease {
   readonly from: sink.Position;
 }
 
+/** A session of a channel. */
+export interface SessionRef {
+  readonly channel: string;
+  readonly sessionId: string;
+}
+
 /** Leases of sessions: TTL 3 s, renewed every 500 ms. */
 export interface LeaseStore {
   /** Takes the lease of a session; `undefined` when another worker holds it. */
   acquire(request: Omit<Lease, 'token'>): Promise<Lease | undefined>;
-  /** Renews; false when the lease was lost. */
+  /** Renews, also a lease that lapsed and that nobody took; false when another one has it, or it was given up. */
   renew(lease: Lease): Promise<boolean>;
   /** Gives it up. No effect when it was lost. */
   release(lease: Lease): Promise<void>;
+}
+
+/**
+ * The list of sessions that want a worker; kept by whoever keeps the leases.
+ *
+ * It is a help to find work, never a right: it may name a session that is held or over, and the lease decides.
+ */
+export interface UnclaimedSessions {
+  /** Lists sessions as wanting a worker, but for those that are held. Called with whatever is live, by anybody, at any time. */
+  offer(sessions: readonly SessionRef[]): Promise<void>;
+  /** Takes sessions off the list: they are over. Taking a lease does the same. */
+  withdraw(sessions: readonly SessionRef[]): Promise<void>;
+  /** The sessions that want a worker. */
+  unclaimed(): Promise<readonly SessionRef[]>;
 }

@@ -1,0 +1,83 @@
+import { ulid } from 'ulid';
+import type { Lease, LeaseStore, SessionRef, UnclaimedSessions } from '../ports/lease-store.ts';
+import { ServiceError } from '../service-error.ts';
+import { ACQUIRE_LEASE, IS_LEASE_HELD, RELEASE_LEASE, RENEW_LEASE } from './redis/lease-scripts.ts';
+import { UNCLAIMED_INDEX, redisKeys } from './redis/redis-keys.ts';
+import type { RedisConnection } from './redis/redis-connection.ts';
+
+/** Sessions that are looked at at a time. */
+const MAX_SCRIPTS = 64;
+
+/**
+ * Leases in Redis: each change is one script.
+ *
+ * A lease that Redis has lost (flushed, failed over) is brought back by its holder's next renewal, with its token. After an
+ * outage nobody takes a lease for one TTL. Calls fail with `REDIS_UNAVAILABLE` (retryable) within a second while Redis is away.
+ */
+export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
+  readonly #redis: RedisConnection;
+
+  constructor(options: { readonly redis: RedisConnection }) {
+    this.#redis = options.redis;
+  }
+
+  async acquire(request: Omit<Lease, 'token'>): Promise<Lease | undefined> {
+    const { channel, sessionId, workerId, from } = request;
+    // By its id an answer that was lost on the way is given again, instead of a wait for our own lease to lapse.
+    const requestId = ulid();
+    const take = () =>
+      this.#redis.run(
+        ACQUIRE_LEASE,
+        [
+          ...[redisKeys.lease(channel), redisKeys.publication(channel), redisKeys.sessionOf(channel)],
+          redisKeys.session(channel, sessionId),
+        ],
+        [sessionId, workerId, from.k, from.part, requestId],
+      );
+    const token = await take().catch((error: unknown) => {
+      if (error instanceof ServiceError && error.code === 'UNAVAILABLE') return take();
+      throw error;
+    });
+    if (typeof token === 'number') await this.withdraw([{ channel, sessionId }]).catch(() => undefined);
+    return typeof token === 'number' ? { ...request, token } : undefined;
+  }
+
+  async renew({ channel, sessionId, workerId, token, from }: Lease): Promise<boolean> {
+    const keys = [redisKeys.lease(channel), redisKeys.session(channel, sessionId)];
+    return (await this.#redis.run(RENEW_LEASE, keys, [token, sessionId, workerId, from.k, from.part])) === 1;
+  }
+
+  async release({ channel, token }: Lease): Promise<void> {
+    await this.#redis.run(RELEASE_LEASE, [redisKeys.lease(channel)], [token]);
+  }
+
+  async offer(sessions: readonly SessionRef[]): Promise<void> {
+    for (let from = 0; from < sessions.length; from += MAX_SCRIPTS) {
+      const free = await Promise.all(
+        sessions.slice(from, from + MAX_SCRIPTS).map(async ({ channel, sessionId }) => {
+          const held = await this.#redis.run(IS_LEASE_HELD, [redisKeys.lease(channel)], [sessionId]);
+          return held === 1 ? [] : [marshalRef({ channel, sessionId })];
+        }),
+      );
+      const members = free.flat();
+      if (members.length > 0) await this.#redis.do((client) => client.sadd(UNCLAIMED_INDEX, ...members));
+    }
+  }
+
+  async withdraw(sessions: readonly SessionRef[]): Promise<void> {
+    if (sessions.length === 0) return;
+    await this.#redis.do((client) => client.srem(UNCLAIMED_INDEX, ...sessions.map(marshalRef)));
+  }
+
+  async unclaimed(): Promise<readonly SessionRef[]> {
+    const members = await this.#redis.do((client) => client.smembers(UNCLAIMED_INDEX));
+    return members.flatMap((member) => {
+      const [channel = '', sessionId = ''] = member.split(':');
+      return channel === '' || sessionId === '' ? [] : [{ channel, sessionId }];
+    });
+  }
+}
+
+function marshalRef({ channel, sessionId }: SessionRef): string {
+  return `${channel}:${sessionId}`;
+}

@@ -1,0 +1,77 @@
+import { session } from '@millrace/contracts';
+import { CHANNEL_KEEP_MS, SCRIPT_CLOCK } from './redis-script.ts';
+import type { RedisScript } from './redis-script.ts';
+import { LEASE_TTL_MS } from '../lease-rules.ts';
+
+/**
+ * KEYS lease, publication, session-of, record; ARGV session, worker, K, part, request → token, or nil when it is held.
+ *
+ * After the store was away nobody takes a lease for one TTL: whoever has it could not renew it, and says so first.
+ */
+export const ACQUIRE_LEASE: RedisScript = {
+  name: 'millraceAcquireLease',
+  keyCount: 4,
+  lua: `${SCRIPT_CLOCK}
+local lease, publication, session_of, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local id, worker, k, part, request = unpack(ARGV)
+local last, held, holder_session, expires_at, last_request =
+  unpack(redis.call('HMGET', lease, 'token', 'held', 'session', 'expiresAtMs', 'request'))
+if held == '1' and last_request == request then return tonumber(last) end
+if held == '1' and holder_session == id and tonumber(expires_at) > now then return false end
+local settled = redis.call('HGET', record, 'settledAtMs')
+if settled and now < tonumber(settled) then return false end
+local is_publishing, published_until = unpack(redis.call('HMGET', publication, 'held', 'expiresAtMs'))
+-- Held and not renewed, and no sweep has seen it yet: the store is just back.
+if is_publishing == '1' and tonumber(published_until) <= now and redis.call('GET', session_of) == id then return false end
+local token = math.max(tonumber(last or 0) + 1, now)
+redis.call('HSET', lease, 'token', text(token), 'held', '1', 'session', id, 'worker', worker, 'k', k, 'part', part,
+  'request', request, 'expiresAtMs', text(now + ${LEASE_TTL_MS}))
+redis.call('PEXPIRE', lease, ${CHANNEL_KEEP_MS})
+return token
+`,
+};
+
+/**
+ * KEYS lease, record; ARGV token, session, worker, K, part → 1, or 0 when it was lost.
+ *
+ * A lease that lapsed and that nobody took is held again; one that the store has lost is brought back, with its token.
+ */
+export const RENEW_LEASE: RedisScript = {
+  name: 'millraceRenewLease',
+  keyCount: 2,
+  lua: `${SCRIPT_CLOCK}
+local lease, record = KEYS[1], KEYS[2]
+local mine, id, worker, k, part = unpack(ARGV)
+local token, held = unpack(redis.call('HMGET', lease, 'token', 'held'))
+if token and tonumber(token) > tonumber(mine) then return 0 end
+if token == mine and held ~= '1' then return 0 end
+if token ~= mine then
+  if redis.call('HGET', record, 'state') == '${session.SessionState.ENDED}' then return 0 end
+  redis.call('HSET', lease, 'token', mine, 'held', '1', 'session', id, 'worker', worker, 'k', k, 'part', part, 'request', '')
+end
+redis.call('HSET', lease, 'expiresAtMs', text(now + ${LEASE_TTL_MS}))
+redis.call('PEXPIRE', lease, ${CHANNEL_KEEP_MS})
+return 1
+`,
+};
+
+/** KEYS lease; ARGV token. The token stays, so that neither a late renewal nor the next holder goes below it. */
+export const RELEASE_LEASE: RedisScript = {
+  name: 'millraceReleaseLease',
+  keyCount: 1,
+  lua: `
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+return redis.call('HSET', KEYS[1], 'held', '0')
+`,
+};
+
+/** KEYS lease; ARGV session → 1 when somebody holds it. */
+export const IS_LEASE_HELD: RedisScript = {
+  name: 'millraceIsLeaseHeld',
+  keyCount: 1,
+  lua: `${SCRIPT_CLOCK}
+local held, id, expires_at = unpack(redis.call('HMGET', KEYS[1], 'held', 'session', 'expiresAtMs'))
+if held == '1' and id == ARGV[1] and tonumber(expires_at) > now then return 1 end
+return 0
+`,
+};
