@@ -76,18 +76,15 @@ export function presentationMpd(
 }
 
 /**
- * True when a Period is over and nothing of the same timeline follows at its end.
+ * True when a Period says itself where it ends: another follows, not at its end on the same timeline, or the session is over.
  *
- * Without an end, players wait at that of the media for more of it, and with `$Number$` ask for what was never made (T-11).
+ * The last Period of a session that may go on never does: dash.js takes that for the end of the presentation, ends the
+ * playback, and does not begin again when the next Period comes. By number a player therefore asks for what was not made,
+ * until the encoder is back.
  */
 function hasEnd(view: SessionView, span: Span, next: Span | undefined): boolean {
   if (next !== undefined) return next.firstK !== span.lastK + 1 || next.period !== span.period;
-  const period = view.record.periods.find(({ ordinal }) => ordinal === span.period);
-  return (
-    view.record.state === session.SessionState.ENDED ||
-    span !== view.spans.at(-1) ||
-    (period?.lastK !== undefined && span.lastK >= period.lastK)
-  );
+  return view.record.state === session.SessionState.ENDED;
 }
 
 /**
