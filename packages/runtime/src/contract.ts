@@ -1,4 +1,6 @@
 /** Contract suites that adapters in other packages run: for tests only, since they bring Jest with them. */
+export { describeControl } from './ports/control.contract.ts';
+export type { ControlFixture } from './ports/control.contract.ts';
 export { describeRenditionSink } from './ports/rendition-sink.contract.ts';
 export type { PackagerFixture } from './ports/rendition-sink.contract.ts';
 export { describeSegmentIndex } from './ports/segment-index.contract.ts';

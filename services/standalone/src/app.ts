@@ -101,10 +101,6 @@ class LateControl implements Control {
     return this.#require().authorizePublish(...request);
   }
 
-  getChannel(...request: Parameters<Control['getChannel']>): ReturnType<Control['getChannel']> {
-    return this.#require().getChannel(...request);
-  }
-
   #require(): Control {
     if (this.target === undefined) throw new Error('playlist-api is not started yet');
     return this.target;

@@ -121,9 +121,6 @@ function controlOf(change: Partial<session.Channel>): Control {
             },
           };
     },
-    async getChannel({ name }) {
-      return channels.includes(name) ? { channel: { ...DEFAULT_CHANNEL, ...change, name } } : {};
-    },
   };
 }
 

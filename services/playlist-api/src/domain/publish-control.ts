@@ -59,11 +59,6 @@ export class PublishControl implements Control {
     };
   }
 
-  async getChannel(request: control.GetChannelRequest): Promise<control.GetChannelResponse> {
-    const channel = await this.#store.getChannel(request.name);
-    return channel === undefined ? {} : { channel: await this.#resolve(channel) };
-  }
-
   async #resolve(channel: StoredChannel): Promise<ReturnType<typeof toChannel>> {
     const { ladder } = channel.settings;
     return toChannel(channel, typeof ladder === 'string' ? await this.#store.getLadder(ladder) : undefined);

@@ -146,18 +146,6 @@ export interface PublishGrant {
   streamKeyId: string;
 }
 
-/** Which channel. */
-export interface GetChannelRequest {
-  /** The channel's name. */
-  name: string;
-}
-
-/** The answer. */
-export interface GetChannelResponse {
-  /** The channel; unset when there is none of that name. */
-  channel?: Channel | undefined;
-}
-
 function createBaseAuthorizePublishRequest(): AuthorizePublishRequest {
   return { app: "", streamKeySha256: Buffer.alloc(0), remoteAddress: "" };
 }
@@ -475,143 +463,7 @@ export const PublishGrant: MessageFns<PublishGrant> = {
   },
 };
 
-function createBaseGetChannelRequest(): GetChannelRequest {
-  return { name: "" };
-}
-
-export const GetChannelRequest: MessageFns<GetChannelRequest> = {
-  encode(message: GetChannelRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.name !== "") {
-      writer.uint32(10).string(message.name);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): GetChannelRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetChannelRequest();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.name = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): GetChannelRequest {
-    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
-  },
-
-  toJSON(message: GetChannelRequest): unknown {
-    const obj: any = {};
-    if (message.name !== "") {
-      obj.name = message.name;
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<GetChannelRequest>): GetChannelRequest {
-    return GetChannelRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<GetChannelRequest>): GetChannelRequest {
-    const message = createBaseGetChannelRequest();
-    message.name = object.name ?? "";
-    return message;
-  },
-};
-
-function createBaseGetChannelResponse(): GetChannelResponse {
-  return { channel: undefined };
-}
-
-export const GetChannelResponse: MessageFns<GetChannelResponse> = {
-  encode(message: GetChannelResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.channel !== undefined) {
-      Channel.encode(message.channel, writer.uint32(10).fork()).join();
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): GetChannelResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetChannelResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.channel = Channel.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): GetChannelResponse {
-    return { channel: isSet(object.channel) ? Channel.fromJSON(object.channel) : undefined };
-  },
-
-  toJSON(message: GetChannelResponse): unknown {
-    const obj: any = {};
-    if (message.channel !== undefined) {
-      obj.channel = Channel.toJSON(message.channel);
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<GetChannelResponse>): GetChannelResponse {
-    return GetChannelResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<GetChannelResponse>): GetChannelResponse {
-    const message = createBaseGetChannelResponse();
-    message.channel = (object.channel !== undefined && object.channel !== null)
-      ? Channel.fromPartial(object.channel)
-      : undefined;
-    return message;
-  },
-};
-
-/** Answers questions about stream keys and channels. */
+/** Answers questions about stream keys. */
 export type ControlService = typeof ControlService;
 export const ControlService = {
   /** Says which channel a stream key may publish to. */
@@ -626,23 +478,11 @@ export const ControlService = {
       Buffer.from(AuthorizePublishResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AuthorizePublishResponse => AuthorizePublishResponse.decode(value),
   },
-  /** Returns a channel's configuration. */
-  getChannel: {
-    path: "/millrace.control.v1.Control/GetChannel" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: GetChannelRequest): Buffer => Buffer.from(GetChannelRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): GetChannelRequest => GetChannelRequest.decode(value),
-    responseSerialize: (value: GetChannelResponse): Buffer => Buffer.from(GetChannelResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): GetChannelResponse => GetChannelResponse.decode(value),
-  },
 } as const;
 
 export interface ControlServer extends UntypedServiceImplementation {
   /** Says which channel a stream key may publish to. */
   authorizePublish: handleUnaryCall<AuthorizePublishRequest, AuthorizePublishResponse>;
-  /** Returns a channel's configuration. */
-  getChannel: handleUnaryCall<GetChannelRequest, GetChannelResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {
