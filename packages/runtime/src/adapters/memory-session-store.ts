@@ -94,19 +94,8 @@ export class MemorySessionStore implements SessionStore {
   async update(channel: string, token: number, change: SessionChange): Promise<boolean> {
     const state = this.#holder(channel, token);
     if (state === undefined) return false;
-    const { record } = state;
-    const periods = record.periods.map((period) =>
-      period.ordinal === change.endPeriod?.ordinal ? { ...period, lastK: change.endPeriod.lastK } : period,
-    );
-    if (change.openPeriod !== undefined) periods.push(change.openPeriod);
-    this.#change(state, {
-      periods: periods.slice(-MAX_RECENT_PERIODS),
-      // What players read once is fixed once.
-      ...(change.presentation !== undefined && record.presentation === undefined
-        ? { presentation: change.presentation }
-        : {}),
-      currentK: Math.max(record.currentK, change.currentK ?? 0),
-    });
+    const changed = changedFields(state.record, change);
+    if (Object.keys(changed).length > 0) this.#change(state, changed);
     return true;
   }
 
@@ -187,6 +176,27 @@ export class MemorySessionStore implements SessionStore {
     state.record = { ...state.record, ...change, revision: state.record.revision + 1 };
     for (const watcher of this.#watchers) watcher.put(state.record.sessionId, state.record);
   }
+}
+
+/** What a change alters in a record: nothing when it comes a second time, because the first answer was lost. */
+function changedFields(
+  record: session.SessionRecord,
+  { presentation, openPeriod, endPeriod, currentK }: SessionChange,
+): Partial<session.SessionRecord> {
+  const isEnding = record.periods.some(
+    ({ ordinal, lastK }) => ordinal === endPeriod?.ordinal && lastK !== endPeriod.lastK,
+  );
+  const isOpening = openPeriod !== undefined && openPeriod.ordinal > (record.periods.at(-1)?.ordinal ?? -1);
+  const periods = record.periods.map((period) =>
+    period.ordinal === endPeriod?.ordinal ? { ...period, lastK: endPeriod.lastK } : period,
+  );
+  if (isOpening) periods.push(openPeriod);
+  return {
+    ...(isEnding || isOpening ? { periods: periods.slice(-MAX_RECENT_PERIODS) } : {}),
+    // What players read once is fixed once.
+    ...(presentation !== undefined && record.presentation === undefined ? { presentation } : {}),
+    ...(currentK !== undefined && currentK > record.currentK ? { currentK } : {}),
+  };
 }
 
 function refuseTakeover(

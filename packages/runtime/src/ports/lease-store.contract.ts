@@ -99,6 +99,33 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       expect(await store.renew(first)).toBe(false);
     });
 
+    test('the holder that asks again gets no second lease, and loses neither the first nor its time', async () => {
+      const { store, advance } = await create();
+      const lease = await store.acquire(requestOf('a'));
+      if (lease === undefined) throw new Error('not acquired');
+      await advance(2000);
+      expect(await store.acquire(requestOf('a'))).toBeUndefined();
+      expect(await store.renew(lease)).toBe(true);
+      expect(await store.renew(lease)).toBe(true);
+      await advance(2000);
+      expect(await store.acquire(requestOf('b'))).toBeUndefined();
+      await advance(1100);
+      expect((await store.acquire(requestOf('b')))?.token).toBeGreaterThan(lease.token);
+    });
+
+    test('a lease that is given up twice stays given up, and the next holder keeps it', async () => {
+      const { store } = await create();
+      const first = await store.acquire(requestOf('a'));
+      if (first === undefined) throw new Error('not acquired');
+      await store.release(first);
+      const second = await store.acquire(requestOf('a'));
+      if (second === undefined) throw new Error('not acquired');
+      expect(second.token).toBeGreaterThan(first.token);
+      await store.release(first);
+      expect(await store.renew(first)).toBe(false);
+      expect(await store.renew(second)).toBe(true);
+    });
+
     test('a lease that was given up is free at once; giving up a lost one has no effect', async () => {
       const { store, advance } = await create();
       const first = await store.acquire(requestOf('a'));

@@ -22,7 +22,7 @@ export interface SessionRef {
 
 /** Leases of sessions: TTL 3 s, renewed every 500 ms. */
 export interface LeaseStore {
-  /** Takes the lease of a session; `undefined` when another worker holds it. */
+  /** Takes the lease of a session; `undefined` while it is held, whoever asks: a holder renews. */
   acquire(request: Omit<Lease, 'token'>): Promise<Lease | undefined>;
   /** Renews, also a lease that lapsed and that nobody took; false when another one has it, or it was given up. */
   renew(lease: Lease): Promise<boolean>;

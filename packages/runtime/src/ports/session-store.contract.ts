@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { control, session } from '@millrace/contracts';
 import type { Clock } from '../clock.ts';
-import type { PublishClaim, PublishOutcome, SessionStore } from './session-store.ts';
+import type { PublishClaim, PublishOutcome, SessionChange, SessionStore } from './session-store.ts';
 
 /** A store under test, and the clock that it compares with its expiries. */
 export interface SessionStoreFixture {
@@ -250,6 +250,58 @@ export function describeSessionStore(name: string, create: () => Promise<Session
         [1, undefined],
       ]);
       expect(stored?.currentK).toBe(101);
+    });
+
+    test('a change that is made again, because its answer was lost, changes nothing and is told to nobody', async () => {
+      const { store } = await create();
+      const { token, record } = accepted(await store.claimPublication(claimOf()));
+      const changes: SessionChange[] = [
+        { presentation: PRESENTATION, openPeriod: periodOf(0), currentK: 101 },
+        { endPeriod: { ordinal: 0, lastK: 104 }, openPeriod: periodOf(1), currentK: 105 },
+        { endPeriod: { ordinal: 1, lastK: 106 } },
+        { currentK: 107 },
+      ];
+      for (const change of changes) {
+        expect(await store.update('news', token, change)).toBe(true);
+        const once = (await snapshot(store)).get(record.sessionId);
+        expect(await store.update('news', token, change)).toBe(true);
+        expect((await snapshot(store)).get(record.sessionId)).toEqual(once);
+      }
+      // An answer that was long under way does not open a period again that has been ended since.
+      expect(await store.update('news', token, changes[1] ?? {})).toBe(true);
+      const periods = (await snapshot(store)).get(record.sessionId)?.periods;
+      expect(periods?.map(({ ordinal, lastK }) => [ordinal, lastK])).toEqual([
+        [0, 104],
+        [1, 106],
+      ]);
+    });
+
+    test('giving up and renewing again have the effect of once', async () => {
+      const { store, advance } = await create();
+      const { token, record } = accepted(await store.claimPublication(claimOf()));
+      const fresh = (await snapshot(store)).get(record.sessionId);
+      expect(await store.renewPublication('news', token)).toBe(true);
+      expect(await store.renewPublication('news', token)).toBe(true);
+      expect((await snapshot(store)).get(record.sessionId)).toEqual(fresh);
+      await store.releasePublication('news', token);
+      const once = (await snapshot(store)).get(record.sessionId);
+      expect(once?.state).toBe(session.SessionState.GAP);
+      await advance(1000);
+      await store.releasePublication('news', token);
+      expect((await snapshot(store)).get(record.sessionId)).toEqual(once);
+      expect(await store.renewPublication('news', token)).toBe(false);
+      expect(await store.update('news', token, { currentK: 7 })).toBe(false);
+    });
+
+    test('the holder that claims again goes on in its session with another token, and the one before is fenced', async () => {
+      const { store } = await create();
+      const first = accepted(await store.claimPublication(claimOf()));
+      const second = accepted(await store.claimPublication(claimOf()));
+      expect(second.record.sessionId).toBe(first.record.sessionId);
+      expect([second.isNewSession, second.replacedToken]).toEqual([false, first.token]);
+      expect(second.token).toBeGreaterThan(first.token);
+      expect(await store.update('news', first.token, { currentK: 7 })).toBe(false);
+      expect(await store.update('news', second.token, { currentK: 7 })).toBe(true);
     });
 
     test('a record keeps 64 recent periods', async () => {

@@ -43,7 +43,7 @@ export type PublishOutcome =
 export interface SessionChange {
   /** Fixes what players read once; refused when it is fixed already. */
   readonly presentation?: session.Presentation;
-  /** Appends a period. */
+  /** Appends a period, unless the record has one of its ordinal: ordinals rise. */
   readonly openPeriod?: session.Period;
   /** Ends the last period. */
   readonly endPeriod?: { readonly ordinal: number; readonly lastK: number };
@@ -54,6 +54,9 @@ export interface SessionChange {
 /**
  * The live sessions: one atomic step for each change, compared with the store's own clock only.
  *
+ * A call whose answer was lost may be made again: renewing, giving up and the same change twice have the effect of once. A
+ * claim is another publication each time, and fences the one before.
+ *
  * Records that are returned are snapshots and never change. At most 64 recent periods are kept in a record.
  */
 export interface SessionStore {
@@ -63,7 +66,7 @@ export interface SessionStore {
   renewPublication(channel: string, token: number): Promise<boolean>;
   /** Gives a publication up: `live` becomes `gap`. No effect when a newer one holds the channel. */
   releasePublication(channel: string, token: number): Promise<void>;
-  /** Changes a record; false when the token no longer holds the channel. */
+  /** Changes a record; a change that alters nothing is told to no watcher. False when the token no longer holds the channel. */
   update(channel: string, token: number, change: SessionChange): Promise<boolean>;
   /**
    * The janitor's step, idempotent: `live` without a publication becomes `gap`; `gap` older than the grace time becomes
