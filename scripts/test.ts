@@ -23,6 +23,8 @@ const JEST = [
 const FUZZ_RUNS = 100_000;
 
 const FFMPEG_TESTS = String.raw`\.ffmpeg\.test\.ts$`;
+/** Tests that need something which the project does not bring along: an ffmpeg, a Redis, a Kafka. */
+const SYSTEM_TESTS = String.raw`\.(ffmpeg|redis|kafka)\.test\.ts$`;
 
 interface Totals {
   passed: number;
@@ -124,14 +126,14 @@ const STAGES: readonly Stage[] = [
       command('layers', process.execPath, 'scripts/check-layers.ts'),
       command('drift', process.execPath, 'scripts/check-drift.ts'),
       command('dead code', 'knip', '--no-progress'),
-      // Tests with a real ffmpeg need a system package; this stage needs none.
+      // This stage needs no system package.
       jest('unit', {
         args: [
           'packages',
           'services',
           'scripts',
           '--testPathIgnorePatterns',
-          FFMPEG_TESTS,
+          SYSTEM_TESTS,
           '/node_modules/',
           '/dist/',
         ],
