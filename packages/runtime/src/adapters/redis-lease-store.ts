@@ -1,6 +1,5 @@
 import { ulid } from 'ulid';
 import type { Lease, LeaseStore, SessionRef, UnclaimedSessions } from '../ports/lease-store.ts';
-import { ServiceError } from '../service-error.ts';
 import { ACQUIRE_LEASE, IS_LEASE_HELD, RELEASE_LEASE, RENEW_LEASE } from './redis/lease-scripts.ts';
 import { UNCLAIMED_INDEX, redisKeys } from './redis/redis-keys.ts';
 import type { RedisConnection } from './redis/redis-connection.ts';
@@ -25,19 +24,14 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
     const { channel, sessionId, workerId, from } = request;
     // By its id an answer that was lost on the way is given again, instead of a wait for our own lease to lapse.
     const requestId = ulid();
-    const take = () =>
-      this.#redis.run(
-        ACQUIRE_LEASE,
-        [
-          ...[redisKeys.lease(channel), redisKeys.publication(channel), redisKeys.sessionOf(channel)],
-          redisKeys.session(channel, sessionId),
-        ],
-        [sessionId, workerId, from.k, from.part, requestId],
-      );
-    const token = await take().catch((error: unknown) => {
-      if (error instanceof ServiceError && error.code === 'UNAVAILABLE') return take();
-      throw error;
-    });
+    const token = await this.#redis.runIdempotent(
+      ACQUIRE_LEASE,
+      [
+        ...[redisKeys.lease(channel), redisKeys.publication(channel), redisKeys.sessionOf(channel)],
+        redisKeys.session(channel, sessionId),
+      ],
+      [sessionId, workerId, from.k, from.part, requestId],
+    );
     if (typeof token === 'number') await this.withdraw([{ channel, sessionId }]).catch(() => undefined);
     return typeof token === 'number' ? { ...request, token } : undefined;
   }

@@ -83,9 +83,10 @@ export class RedisSessionStore implements SessionStore {
       ...[claim.graceSeconds, claim.ingestId, claim.role, claim.encoderId, requestId, ulid().slice(10)],
     ];
     const keys = [...sessionKeys(channel), redisKeys.takeovers(channel)];
-    const [status, detail, isNew, replaced, ...rest] = await twice(() =>
-      this.#run(scripts.CLAIM_PUBLICATION, keys, [channel, ...args]),
-    );
+    const [status, detail, isNew, replaced, ...rest] = await this.#run(scripts.CLAIM_PUBLICATION, keys, [
+      channel,
+      ...args,
+    ]);
     const records = await this.#take(rest);
     if (text(status) === 'refused') return { kind: 'refused', refusal: parseRefusal(text(detail)) };
     const record = records.at(-1);
@@ -142,7 +143,7 @@ export class RedisSessionStore implements SessionStore {
       const written = this.#written.get(channel);
       const known = written?.token === token ? this.#mirror.get(written.sessionId) : undefined;
       const parts = [channel, token, known?.revision ?? 0, ...args];
-      const [status, ...rest] = await twice(() => this.#run(script, sessionKeys(channel), parts));
+      const [status, ...rest] = await this.#run(script, sessionKeys(channel), parts);
       await this.#take(rest);
       if (text(status) === 'held') return true;
       if (text(status) !== 'missing' || written?.token !== token) break;
@@ -160,13 +161,11 @@ export class RedisSessionStore implements SessionStore {
     const { channel } = claim;
     // Held and live are one thing: what the mirror last heard may have been a gap in between.
     const state = isHeld ? LIVE : GAP;
-    const [status, ...rest] = await twice(() =>
-      this.#run(scripts.RESTORE_SESSION, sessionKeys(channel), [
-        ...[channel, token, isHeld ? 1 : 0, sessionId, record.revision],
-        ...[claim.encoderId, claim.ingestId, claim.role, requestId],
-        ...marshalSessionRecord({ ...record, state }),
-      ]),
-    );
+    const [status, ...rest] = await this.#run(scripts.RESTORE_SESSION, sessionKeys(channel), [
+      ...[channel, token, isHeld ? 1 : 0, sessionId, record.revision],
+      ...[claim.encoderId, claim.ingestId, claim.role, requestId],
+      ...marshalSessionRecord({ ...record, state }),
+    ]);
     await this.#take(rest);
     if (text(status) === 'restored') {
       this.#redis.metrics.restoredRecords.inc();
@@ -217,7 +216,7 @@ export class RedisSessionStore implements SessionStore {
     keys: readonly string[],
     args: readonly (string | number | Uint8Array)[],
   ): Promise<readonly RedisReply[]> {
-    const reply = await this.#redis.run(script, keys, args);
+    const reply = await this.#redis.runIdempotent(script, keys, args);
     if (!Array.isArray(reply)) throw unexpected(script);
     return reply as readonly RedisReply[];
   }
@@ -225,16 +224,6 @@ export class RedisSessionStore implements SessionStore {
 
 function sessionKeys(channel: string): string[] {
   return [redisKeys.sessionOf(channel), redisKeys.publication(channel), redisKeys.untold(channel)];
-}
-
-/** Runs something idempotent once more when Redis went away meanwhile. */
-async function twice<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof ServiceError && error.code === 'UNAVAILABLE')) throw error;
-    return run();
-  }
 }
 
 function text(reply: RedisReply | undefined): string {

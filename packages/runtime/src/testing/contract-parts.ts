@@ -21,6 +21,7 @@ export function partOf(
     msn: k,
     discontinuitySequence: 0,
     hasDiscontinuity: false,
+    runFirstK: part === 1 ? FIRST_K : 0,
     baseMediaDecodeTime: (k * 2 + part) * timescale,
     durationTicks: timescale,
     utcOffsetUs: 250_000,

@@ -68,7 +68,7 @@ function temporaryDirectory(): string {
 }
 
 /** A connection that takes commands. */
-async function connectTo(config: RedisConfig): Promise<RedisConnection> {
+export async function connectTo(config: RedisConfig): Promise<RedisConnection> {
   const connection = new RedisConnection(config, {
     logger: silentLogger,
     metrics: createRedisMetrics(new Registry()),

@@ -14,6 +14,8 @@ import type { RedisUrl } from './redis-url.ts';
 /** After this long without an answer a command has failed; it may still run later. */
 const COMMAND_TIMEOUT_MS = 1000;
 const CONNECT_TIMEOUT_MS = 2000;
+/** How long a command that failed waits for Redis to be back, to be tried once more. */
+const RETRY_WITHIN_MS = 500;
 const MAX_RECONNECT_DELAY_MS = 1000;
 const STATES = ['ready', 'away'] as const;
 
@@ -93,7 +95,11 @@ export class RedisConnection {
   }
 
   /** Runs a script; bulk strings come as bytes. */
-  async run(script: RedisScript, keys: readonly string[], args: readonly (string | number | Uint8Array)[]) {
+  async run(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly (string | number | Uint8Array)[],
+  ): Promise<RedisReply> {
     if (!this.#scripts.has(script.name)) {
       this.#client.defineCommand(script.name, { lua: script.lua, numberOfKeys: script.keyCount });
       this.#scripts.add(script.name);
@@ -104,6 +110,25 @@ export class RedisConnection {
       async () =>
         commands[`${script.name}Buffer`]?.(...keys, ...args.map(toArgument)) ?? Promise.resolve(null),
     );
+  }
+
+  /** Runs a script that changes nothing when it runs twice: once more when Redis went away meanwhile, or was away for a moment. */
+  async runIdempotent(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly (string | number | Uint8Array)[],
+  ): Promise<RedisReply> {
+    try {
+      return await this.run(script, keys, args);
+    } catch (error) {
+      if (!(error instanceof ServiceError && error.code === 'UNAVAILABLE')) throw error;
+      const isBack = await this.ready(AbortSignal.timeout(RETRY_WITHIN_MS)).then(
+        () => true,
+        () => false,
+      );
+      if (!isBack) throw error;
+      return this.run(script, keys, args);
+    }
   }
 
   /** Runs commands on the client, with failures named as `run` does. */

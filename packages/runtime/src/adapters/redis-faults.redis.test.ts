@@ -1,0 +1,355 @@
+import { describe, expect, test } from '@jest/globals';
+import { control, session } from '@millrace/contracts';
+import type { PublishClaim, PublishOutcome } from '../ports/session-store.ts';
+import type { Lease } from '../ports/lease-store.ts';
+import { eventually } from '../testing/eventually.ts';
+import { LossyProxy } from '../testing/lossy-proxy.ts';
+import { connectTo, silentLogger, useRedisServer } from '../testing/redis-fixture.ts';
+import type { RedisFixture } from '../testing/redis-fixture.ts';
+import { redisSchema } from './redis/redis-config.ts';
+import { redisKeys } from './redis/redis-keys.ts';
+import type { RedisConnection } from './redis/redis-connection.ts';
+import { RedisLeaseStore } from './redis-lease-store.ts';
+import { RedisSessionStore } from './redis-session-store.ts';
+
+const RENEW_MS = 100;
+const { fresh } = useRedisServer();
+
+function claimOf(change: Partial<PublishClaim> = {}): PublishClaim {
+  return {
+    channel: 'news',
+    takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    graceSeconds: 30,
+    ingestId: 'ingest-1',
+    role: control.PublishRole.PRIMARY,
+    encoderId: 'encoder-1',
+    ...change,
+  };
+}
+
+function accepted(outcome: PublishOutcome): Extract<PublishOutcome, { kind: 'accepted' }> {
+  if (outcome.kind !== 'accepted') throw new Error(`refused: ${outcome.refusal}`);
+  return outcome;
+}
+
+function periodOf(ordinal: number): session.Period {
+  return { ordinal, firstK: 100 + ordinal, startTicks: 7, tracks: [], reason: 'first' };
+}
+
+function storeOn(redis: RedisConnection, { onEnd }: RedisFixture): RedisSessionStore {
+  const store = new RedisSessionStore({ redis, logger: silentLogger });
+  store.start();
+  onEnd(() => store.stop());
+  return store;
+}
+
+/** Follows a store as a service does. */
+function follow(store: RedisSessionStore, { onEnd }: RedisFixture): Map<string, session.SessionRecord> {
+  const records = new Map<string, session.SessionRecord>();
+  const abort = new AbortController();
+  const following = (async () => {
+    for await (const record of store.watch(abort.signal)) records.set(record.sessionId, record);
+  })();
+  onEnd(async () => {
+    abort.abort();
+    await following;
+  });
+  return records;
+}
+
+/** Renews as an ingest or a worker does: what fails is tried again; says whether it was ever refused. */
+function keepRenewing(renew: () => Promise<boolean>, { onEnd }: RedisFixture) {
+  const state = { refusals: 0, renewals: 0 };
+  let running: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = renew().then(
+      (isHeld) => void (state[isHeld ? 'renewals' : 'refusals'] += 1),
+      () => undefined,
+    );
+  }, RENEW_MS);
+  onEnd(async () => {
+    clearInterval(timer);
+    await running;
+  });
+  return state;
+}
+
+/** An ingest, a worker and a viewer's side on three connections, with one live session. */
+async function liveSession(fixture: RedisFixture) {
+  const ingest = storeOn(await fixture.connect(), fixture);
+  const viewers = storeOn(await fixture.connect(), fixture);
+  const workers = await fixture.connect();
+  const { token, record } = accepted(await ingest.claimPublication(claimOf()));
+  await ingest.update('news', token, { openPeriod: periodOf(0), currentK: 100 });
+  await ingest.update('news', token, {
+    endPeriod: { ordinal: 0, lastK: 104 },
+    openPeriod: periodOf(1),
+    currentK: 105,
+  });
+  const leases = new RedisLeaseStore({ redis: workers });
+  const request = {
+    channel: 'news',
+    sessionId: record.sessionId,
+    workerId: 'worker-1',
+    from: { k: 100, part: 0 },
+  };
+  const lease = await leases.acquire(request);
+  if (lease === undefined) throw new Error('not acquired');
+  const seen = follow(viewers, fixture);
+  await eventually(() => seen.get(record.sessionId)?.currentK === 105);
+  return {
+    ingest,
+    viewers,
+    leases,
+    lease,
+    token,
+    seen,
+    sessionId: record.sessionId,
+    publication: keepRenewing(() => ingest.renewPublication('news', token), fixture),
+    leasing: keepRenewing(() => leases.renew(lease), fixture),
+    takeOver: (): Promise<Lease | undefined> =>
+      new RedisLeaseStore({ redis: workers }).acquire({ ...request, workerId: 'worker-2' }),
+  };
+}
+
+async function stored(redis: RedisConnection, sessionId: string): Promise<Record<string, string>> {
+  return redis.do((client) => client.hgetall(redisKeys.session('news', sessionId)));
+}
+
+describe('Redis loses its data', () => {
+  test('a store that was emptied is filled by its writers: same session, same tokens, nobody is refused', async () => {
+    const fixture = await fresh();
+    const live = await liveSession(fixture);
+    const redis = await fixture.connect();
+    const before = live.seen.get(live.sessionId);
+    await redis.do((client) => client.flushall());
+    await eventually(async () => (await stored(redis, live.sessionId))['currentK'] === '105');
+    const leaseKey = redisKeys.lease('news');
+    await eventually(
+      async () => (await redis.do((client) => client.hget(leaseKey, 'token'))) === String(live.lease.token),
+    );
+    // What viewers see is what was there, but for the revision.
+    const after = await eventually(() => {
+      const record = live.seen.get(live.sessionId);
+      return record !== undefined && record.revision > (before?.revision ?? 0) ? record : undefined;
+    });
+    expect({ ...after, revision: 0 }).toEqual({ ...before, revision: 0 });
+    expect(after.periods.map(({ ordinal, lastK }) => [ordinal, lastK])).toEqual([
+      [0, 104],
+      [1, undefined],
+    ]);
+    expect(await live.takeOver()).toBeUndefined();
+    expect(await live.ingest.update('news', live.token, { currentK: 106 })).toBe(true);
+    expect(live.publication.refusals + live.leasing.refusals).toBe(0);
+    const next = accepted(await live.ingest.claimPublication(claimOf({ encoderId: 'encoder-2' })));
+    expect(next.record.sessionId).toBe(live.sessionId);
+    expect(next.token).toBeGreaterThan(live.token);
+  });
+
+  test('nobody takes a lease before its holder could bring it back', async () => {
+    const fixture = await fresh();
+    const ingest = storeOn(await fixture.connect(), fixture);
+    const { token, record } = accepted(await ingest.claimPublication(claimOf()));
+    const leases = new RedisLeaseStore({ redis: await fixture.connect() });
+    const request = { channel: 'news', sessionId: record.sessionId, from: { k: 1, part: 0 } };
+    const lease = await leases.acquire({ ...request, workerId: 'worker-1' });
+    const redis = await fixture.connect();
+    await redis.do((client) => client.flushall());
+    expect(await ingest.renewPublication('news', token)).toBe(true);
+    expect(await leases.acquire({ ...request, workerId: 'worker-2' })).toBeUndefined();
+    if (lease === undefined) throw new Error('not acquired');
+    expect(await leases.renew(lease)).toBe(true);
+  });
+
+  test('a session in its gap is brought back as well, so that its encoder goes on with it', async () => {
+    const fixture = await fresh();
+    const ingest = storeOn(await fixture.connect(), fixture);
+    const { token, record } = accepted(await ingest.claimPublication(claimOf()));
+    await ingest.releasePublication('news', token);
+    const redis = await fixture.connect();
+    await redis.do((client) => client.flushall());
+    await eventually(
+      async () => (await stored(redis, record.sessionId))['state'] === String(session.SessionState.GAP),
+    );
+    const other = storeOn(await fixture.connect(), fixture);
+    const next = accepted(await other.claimPublication(claimOf()));
+    expect(next.isNewSession).toBe(false);
+    expect(next.record.sessionId).toBe(record.sessionId);
+    expect(next.token).toBeGreaterThan(token);
+  });
+
+  test('an ingest whose publication was taken over brings nothing back over its successor', async () => {
+    const fixture = await fresh();
+    const first = storeOn(await fixture.connect(), fixture);
+    const second = storeOn(await fixture.connect(), fixture);
+    const older = accepted(await first.claimPublication(claimOf()));
+    const newer = accepted(
+      await second.claimPublication(claimOf({ encoderId: 'encoder-2', ingestId: 'ingest-2' })),
+    );
+    await second.update('news', newer.token, { currentK: 200 });
+    const redis = await fixture.connect();
+    await redis.do((client) => client.flushall());
+    // The older one is first, and has not heard of the takeover.
+    await first.renewPublication('news', older.token);
+    expect(await second.renewPublication('news', newer.token)).toBe(true);
+    expect(await first.renewPublication('news', older.token)).toBe(false);
+    expect((await stored(redis, newer.record.sessionId))['currentK']).toBe('200');
+    expect(await redis.do((client) => client.hget(redisKeys.publication('news'), 'token'))).toBe(
+      String(newer.token),
+    );
+  });
+
+  test('a store that fell back to an older state is brought forward', async () => {
+    const fixture = await fresh();
+    const ingest = storeOn(await fixture.connect(), fixture);
+    const { token, record } = accepted(await ingest.claimPublication(claimOf()));
+    const redis = await fixture.connect();
+    const key = redisKeys.session('news', record.sessionId);
+    const old = await redis.do((client) => client.dumpBuffer(key));
+    await ingest.update('news', token, { openPeriod: periodOf(0), currentK: 100 });
+    await redis.do((client) => client.restore(key, 0, old, 'REPLACE'));
+    expect(await ingest.renewPublication('news', token)).toBe(true);
+    expect(await stored(redis, record.sessionId)).toMatchObject({
+      currentK: '100',
+      periods: '0',
+      state: '1',
+    });
+  });
+
+  test('the index is put right by the sweep', async () => {
+    const fixture = await fresh();
+    const ingest = storeOn(await fixture.connect(), fixture);
+    const { record } = accepted(await ingest.claimPublication(claimOf()));
+    await ingest.stop();
+    const redis = await fixture.connect();
+    await redis.do((client) => client.del('live'));
+    await redis.do((client) => client.hset('live', 'no-session', 'sport:3:1:0', 'damaged', 'x'));
+    const janitor = storeOn(await fixture.connect(), fixture);
+    const seen = follow(janitor, fixture);
+    await janitor.sweep();
+    await eventually(() => seen.has(record.sessionId));
+    expect(Object.keys(await redis.do((client) => client.hgetall('live')))).not.toContain('no-session');
+  });
+});
+
+describe('Redis is away', () => {
+  test('live sessions go on from the mirror, calls fail with a name, and all goes on when it is back', async () => {
+    const fixture = await fresh();
+    const live = await liveSession(fixture);
+    fixture.server.pause();
+    const startedMs = performance.now();
+    const claim = live.ingest.claimPublication(claimOf({ channel: 'sport' }));
+    await expect(claim).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      id: 'REDIS_UNAVAILABLE',
+      retryable: true,
+    });
+    expect(performance.now() - startedMs).toBeLessThan(5000);
+    // Whoever begins to watch now is told what is known.
+    const late = follow(live.viewers, fixture);
+    await eventually(() => late.get(live.sessionId)?.currentK === 105);
+    // Longer than publications and leases live.
+    await eventually(() => performance.now() - startedMs > 3500);
+    fixture.server.resume();
+    // At its return nobody takes what nobody could renew.
+    const taken = await eventually(async () => {
+      const lease = await live.takeOver().catch(() => 'away' as const);
+      return lease === 'away' ? undefined : { lease };
+    });
+    expect(taken.lease).toBeUndefined();
+    const { renewals } = live.leasing;
+    await eventually(() => live.leasing.renewals > renewals + 2 && live.publication.renewals > 2);
+    expect(live.publication.refusals + live.leasing.refusals).toBe(0);
+    await live.ingest.update('news', live.token, { currentK: 110 });
+    await eventually(() => late.get(live.sessionId)?.currentK === 110);
+  });
+
+  test('a server that crashed and comes back empty is filled again; who watches hears of later changes', async () => {
+    const fixture = await fresh();
+    const live = await liveSession(fixture);
+    await fixture.server.kill();
+    await expect(live.ingest.update('news', live.token, { currentK: 106 })).rejects.toMatchObject({
+      id: 'REDIS_UNAVAILABLE',
+    });
+    await fixture.server.start();
+    await eventually(() => live.ingest.update('news', live.token, { currentK: 107 }).catch(() => undefined));
+    await eventually(() => live.seen.get(live.sessionId)?.currentK === 107);
+    expect(live.publication.refusals + live.leasing.refusals).toBe(0);
+  });
+
+  test('changes are heard of without pub/sub', async () => {
+    const fixture = await fresh();
+    const live = await liveSession(fixture);
+    const redis = await fixture.connect();
+    await redis.do((client) => client.config('SET', 'maxclients', '500'));
+    await redis.do((client) => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub'));
+    await live.ingest.update('news', live.token, { currentK: 120 });
+    await eventually(() => live.seen.get(live.sessionId)?.currentK === 120);
+  });
+
+  test('a master that became a replica refuses with a name, and serves again when it is a master', async () => {
+    const fixture = await fresh();
+    const live = await liveSession(fixture);
+    const redis = await fixture.connect();
+    await redis.do((client) => client.replicaof('127.0.0.1', '1'));
+    const refused = live.ingest.update('news', live.token, { currentK: 130 });
+    await expect(refused).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+    await redis.do((client) => client.replicaof('NO', 'ONE'));
+    await eventually(() => live.ingest.update('news', live.token, { currentK: 131 }).catch(() => undefined));
+    expect(live.publication.refusals + live.leasing.refusals).toBe(0);
+  });
+});
+
+describe('an answer is lost on the way', () => {
+  async function throughProxy(fixture: RedisFixture) {
+    const proxy = await LossyProxy.start(fixture.server.port);
+    const redis = await connectTo(redisSchema.parse({ url: `redis://127.0.0.1:${proxy.port}` }));
+    fixture.onEnd(async () => {
+      redis.stop();
+      await proxy.stop();
+    });
+    return { proxy, redis };
+  }
+
+  test('a claim that was granted is not refused because of itself', async () => {
+    const fixture = await fresh();
+    const { proxy, redis } = await throughProxy(fixture);
+    const store = new RedisSessionStore({ redis, logger: silentLogger });
+    await store.renewPublication('news', 1);
+    proxy.loseAnswer();
+    const claim = store.claimPublication(claimOf({ takeoverPolicy: session.TakeoverPolicy.REJECT }));
+    const outcome = accepted(await claim);
+    expect(proxy.isWaiting).toBe(false);
+    expect(outcome.isNewSession).toBe(true);
+    expect(outcome.replacedToken).toBeUndefined();
+    expect(await store.renewPublication('news', outcome.token)).toBe(true);
+  });
+
+  test('a lease that was granted is not held against its holder', async () => {
+    const fixture = await fresh();
+    const { proxy, redis } = await throughProxy(fixture);
+    const leases = new RedisLeaseStore({ redis });
+    const request = { channel: 'news', sessionId: 's', workerId: 'w', from: { k: 1, part: 0 } };
+    await leases.unclaimed();
+    proxy.loseAnswer();
+    const lease = await leases.acquire(request);
+    expect(proxy.isWaiting).toBe(false);
+    if (lease === undefined) throw new Error('refused because of itself');
+    expect(await leases.renew(lease)).toBe(true);
+    expect(await leases.acquire(request)).toBeUndefined();
+  });
+
+  test('a change that was made is made once', async () => {
+    const fixture = await fresh();
+    const { proxy, redis } = await throughProxy(fixture);
+    const store = new RedisSessionStore({ redis, logger: silentLogger });
+    const { token, record } = accepted(await store.claimPublication(claimOf()));
+    proxy.loseAnswer();
+    expect(await store.update('news', token, { openPeriod: periodOf(0), currentK: 3 })).toBe(true);
+    expect(await stored(redis, record.sessionId)).toMatchObject({
+      periods: '0',
+      currentK: '3',
+      revision: '2',
+    });
+  });
+});
