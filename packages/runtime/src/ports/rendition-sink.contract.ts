@@ -98,6 +98,7 @@ export function describeRenditionSink(name: string, create: () => Promise<Packag
           parts: [partRow, { ...partRow, isIndependent: false }],
           isComplete: true,
           isGap: false,
+          runFirstK: FIRST_K,
         };
         expect(video?.rows[0]).toEqual(row);
         expect(video?.rows.slice(1)).toMatchObject([
@@ -233,6 +234,7 @@ export function describeRenditionSink(name: string, create: () => Promise<Packag
           'CONTRADICTION',
         ],
         ['a discontinuity that is none', partOf('720p', 1, 0, { hasDiscontinuity: true }), 'INVALID'],
+        ['a run that is named too early', partOf('720p', 1, 0, { runFirstK: FIRST_K }), 'INVALID'],
         ['a K left out', partOf('720p', 2, 0, { msn: FIRST_K + 1 }), 'OUT_OF_ORDER'],
         ['the second part first', partOf('720p', 1, 1), 'OUT_OF_ORDER'],
         ['no position', partOf('720p', 1, 0, { position: undefined }), 'INVALID'],

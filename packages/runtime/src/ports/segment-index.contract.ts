@@ -94,7 +94,7 @@ export function describeSegmentIndex(name: string, create: () => Promise<Package
       const row = { period: 1, msn: FIRST_K + 1, discontinuitySequence: 1, hasDiscontinuity: true };
       await stream.publishPart(partOf('720p', 3, 0, row));
       const next = reader.message();
-      await stream.publishPart(partOf('720p', 3, 1, row));
+      await stream.publishPart(partOf('720p', 3, 1, { ...row, runFirstK: FIRST_K + 3 }));
       expect(await next).toEqual([
         {
           ...row,
@@ -105,6 +105,7 @@ export function describeSegmentIndex(name: string, create: () => Promise<Package
           utcOffsetUs: 250_000,
           isComplete: true,
           isGap: false,
+          runFirstK: FIRST_K + 3,
           parts: [0, 1].map((part) => ({
             durationTicks: 90_000,
             sizeBytes: 100,

@@ -26,6 +26,9 @@ export function checkPart(part: sink.Part, maxPartBytes: number): part is Placed
     [...counts, ...ticks].every((value) => Number.isSafeInteger(value) && value >= 0) &&
     Number.isSafeInteger(part.utcOffsetUs) &&
     position.part < MAX_PARTS_PER_SEGMENT &&
+    Number.isSafeInteger(part.runFirstK) &&
+    part.runFirstK >= 0 &&
+    part.runFirstK <= (part.isLast ? position.k : 0) &&
     // A discontinuity has been counted already (H-6).
     (!part.hasDiscontinuity || part.discontinuitySequence > 0) &&
     part.isGap === (part.data.length === 0) &&

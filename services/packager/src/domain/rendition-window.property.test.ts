@@ -42,6 +42,7 @@ function* authored(segments: readonly DrawnSegment[]): Iterable<{ part: sink.Par
         msn: 500 + row,
         discontinuitySequence: period,
         hasDiscontinuity: opensPeriod && row > 0,
+        runFirstK: 0,
         baseMediaDecodeTime: k * 180_000,
         durationTicks,
         utcOffsetUs: 0,

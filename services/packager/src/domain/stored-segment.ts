@@ -25,6 +25,7 @@ export class StoredSegment {
   #body: Buffer | undefined;
   #durationTicks = 0;
   #sizeBytes = 0;
+  #runFirstK = 0;
 
   constructor(first: sink.Part & { readonly position: sink.Position }) {
     this.renditionId = first.renditionId;
@@ -79,6 +80,7 @@ export class StoredSegment {
     });
     this.#durationTicks += part.durationTicks;
     this.#sizeBytes += part.data.length;
+    this.#runFirstK = part.runFirstK;
     if (part.isLast) this.#complete();
   }
 
@@ -114,6 +116,7 @@ export class StoredSegment {
       })),
       isComplete: this.isComplete,
       isGap: this.isGap,
+      runFirstK: this.#runFirstK,
     };
   }
 }

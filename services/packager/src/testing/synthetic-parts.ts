@@ -99,6 +99,7 @@ export function part(renditionId: string, k: number, index: number, change: Part
     msn: k,
     discontinuitySequence: 0,
     hasDiscontinuity: false,
+    runFirstK: 0,
     utcOffsetUs: 250_000,
     isIndependent: renditionId === 'audio' || index === 0,
     isGap: false,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
 import { marshalMpd } from '@millrace/media';
-import { FIRST_K, presentationOf, recordOf, rowsOf } from '../testing/session-data.ts';
+import { FIRST_K, presentationOf, recordOf, rowsOf, RunAuthor } from '../testing/session-data.ts';
 import { presentationMpd } from './presentation-mpd.ts';
 import type { MpdForm } from './presentation-mpd.ts';
 import { emptyView, withRecord, withRows } from './session-view.ts';
@@ -9,6 +10,10 @@ import type { SessionView } from './session-view.ts';
 
 const mpdOf = (view: SessionView, form: MpdForm = 'timeline'): string =>
   marshalMpd(presentationMpd(view, view.record.presentation ?? presentationOf(), form));
+
+/** A session of which rows came in this order, all that were ever made. */
+const viewOfRows = (...rows: readonly (readonly sink.Row[])[]): SessionView =>
+  withRows(emptyView(recordOf()), new RunAuthor().author(rows.flat()));
 
 const viewOf = (count: number, change: Partial<session.SessionRecord> = {}): SessionView =>
   withRows(emptyView(recordOf(change)), rowsOf(FIRST_K, count));
@@ -44,9 +49,11 @@ describe('MPD of a session', () => {
   });
 
   test('a rung without media opens a Period without it, and its return another (issue: set of renditions without GAP)', () => {
-    let view = viewOf(2);
-    view = withRows(view, rowsOf(FIRST_K + 2, 2, { gaps: ['720p'] }));
-    view = withRows(view, rowsOf(FIRST_K + 4, 1));
+    const view = viewOfRows(
+      rowsOf(FIRST_K, 2),
+      rowsOf(FIRST_K + 2, 2, { gaps: ['720p'] }),
+      rowsOf(FIRST_K + 4, 1),
+    );
     const { periods } = presentationMpd(view, presentationOf(), 'timeline');
     expect(periods.map(({ id }) => id)).toEqual(['p0', `p0-${FIRST_K + 2}`, `p0-${FIRST_K + 4}`]);
     expect(
@@ -57,9 +64,11 @@ describe('MPD of a session', () => {
   });
 
   test('numbers in which nothing has media are between two Periods, the first of which has a duration', () => {
-    let view = viewOf(2);
-    view = withRows(view, rowsOf(FIRST_K + 2, 1, { gaps: ['720p', '360p', 'audio'] }));
-    view = withRows(view, rowsOf(FIRST_K + 3, 1));
+    const view = viewOfRows(
+      rowsOf(FIRST_K, 2),
+      rowsOf(FIRST_K + 2, 1, { gaps: ['720p', '360p', 'audio'] }),
+      rowsOf(FIRST_K + 3, 1),
+    );
     const { periods } = presentationMpd(view, presentationOf(), 'number');
     expect(periods.map(({ id, duration }) => [id, duration?.value])).toEqual([
       ['p0', 4_000_000],
@@ -82,7 +91,7 @@ describe('MPD of a session', () => {
       const away = withRecord(cut, recordOf({ periods: over, revision: 2 }));
       const opened = { ordinal: 1, firstK: FIRST_K + 3, startTicks: 0, tracks: [], reason: 'reconnect' };
       let back = withRecord(away, recordOf({ periods: [...over, opened], revision: 3 }));
-      back = withRows(back, rowsOf(FIRST_K + 3, 1, { period: 1 }));
+      back = withRows(back, new RunAuthor().author(rowsOf(FIRST_K + 3, 1, { period: 1 })));
       const ended = withRecord(away, recordOf({ ...away.record, state: session.SessionState.ENDED }));
       for (const form of ['timeline', 'number'] as const) {
         const durations = [cut, away, back, ended].map(
@@ -109,7 +118,7 @@ describe('MPD of a session', () => {
     const record = recordOf();
     let view = viewOf(3);
     view = withRecord(view, { ...record, periods: [...record.periods, opened], revision: 3 });
-    view = withRows(view, rowsOf(FIRST_K + 9, 1, { period: 1 }));
+    view = withRows(view, new RunAuthor().author(rowsOf(FIRST_K + 9, 1, { period: 1 })));
     const { periods } = presentationMpd(view, presentationOf(), 'timeline');
     expect(periods.map(({ id, start }) => [id, start.value])).toEqual([
       ['p0', FIRST_K * 2],
@@ -145,10 +154,7 @@ describe('MPD of a session', () => {
   });
 
   test('a window that is all gap keeps its last Period, so that an MPD is never empty', () => {
-    let view = viewOf(2);
-    for (let k = FIRST_K + 2; k < FIRST_K + 40; k += 1) {
-      view = withRows(view, rowsOf(k, 1, { gaps: ['720p', '360p', 'audio'] }));
-    }
+    const view = viewOfRows(rowsOf(FIRST_K, 2), rowsOf(FIRST_K + 2, 38, { gaps: ['720p', '360p', 'audio'] }));
     const { periods } = presentationMpd(view, presentationOf(), 'timeline');
     expect(periods).toHaveLength(1);
     expect(periods[0]?.adaptationSets[0]?.representations[0]?.template).toMatchObject({

@@ -8,7 +8,7 @@ const MAX_UNLISTED_ROWS = 64;
 /**
  * Consecutive segment numbers of one session period in which the same renditions have media: one DASH Period.
  *
- * `firstK` is remembered after its rows left the window, since Period@id and Period@start follow from it (T-2).
+ * The row of `firstK` may have left the window long ago; Period@id and Period@start follow from it (T-2).
  */
 export interface Span {
   readonly period: number;
@@ -81,7 +81,7 @@ function advance(view: SessionView): SessionView {
   const spans = [...view.spans];
   for (const k of [...(byK[0]?.keys() ?? [])]) {
     const rows = byK.map((rendition) => rendition.get(k)).filter((row) => row !== undefined);
-    if (k > listed && rows.length === ids.length) append(spans, k, rows, view.record.periods);
+    if (k > listed && rows.length === ids.length) append(spans, k, rows);
   }
   const common = [...(byK[0]?.keys() ?? [])].filter((k) => byK.every((rendition) => rendition.has(k)));
   const firstK = common.at(-presentation.windowSegments) ?? common[0];
@@ -99,26 +99,14 @@ function advance(view: SessionView): SessionView {
   };
 }
 
-function append(
-  spans: Span[],
-  k: number,
-  rows: readonly sink.Row[],
-  periods: readonly session.Period[],
-): void {
+/** A span begins where the youngest of the renditions' runs does: what was before the window is in the rows. */
+function append(spans: Span[], k: number, rows: readonly sink.Row[]): void {
   const renditionIds = rows.filter((row) => !row.isGap).map((row) => row.renditionId);
   const period = rows[0]?.period ?? 0;
+  const firstK = Math.max(...rows.map((row) => row.runFirstK));
   const last = spans.at(-1);
-  const isContinued =
-    last !== undefined &&
-    last.lastK + 1 === k &&
-    last.period === period &&
-    last.renditionIds.join() === renditionIds.join();
-  if (isContinued) spans[spans.length - 1] = { ...last, lastK: k };
-  else {
-    // A replica that starts later has only the window: what it sees first is taken to be so since the period began.
-    const begun = last === undefined ? periods.find(({ ordinal }) => ordinal === period)?.firstK : undefined;
-    spans.push({ period, firstK: Math.min(k, begun ?? k), lastK: k, renditionIds });
-  }
+  if (last?.period === period && last.firstK === firstK) spans[spans.length - 1] = { ...last, lastK: k };
+  else spans.push({ period, firstK, lastK: k, renditionIds });
 }
 
 /** Rows that cannot be judged yet must not pile up. */

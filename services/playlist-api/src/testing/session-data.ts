@@ -90,12 +90,29 @@ function rowOf(renditionId: string, k: number, change: Partial<sink.Row> = {}): 
     parts: [],
     isComplete: true,
     isGap: false,
+    runFirstK: FIRST_K,
     ...change,
   };
 }
 
+/** Writes into rows, as their author does, where the run begins that each belongs to. */
+export class RunAuthor {
+  readonly #last = new Map<string, sink.Row>();
+
+  /** The rows, which follow those of the call before. */
+  author(rows: readonly sink.Row[]): sink.Row[] {
+    return rows.map((row) => {
+      const before = this.#last.get(row.renditionId);
+      const isContinued = before?.period === row.period && before.isGap === row.isGap;
+      const authored = { ...row, runFirstK: isContinued ? before.runFirstK : row.k };
+      this.#last.set(row.renditionId, authored);
+      return authored;
+    });
+  }
+}
+
 /**
- * Rows of every rendition for `count` segments; those in `gaps` have no media at any of them. `lastSeconds` is what the media of
+ * Rows of every rendition for `count` segments, all of them of the run that began with the first period; those in `gaps` have no media at any of them. `lastSeconds` is what the media of
  * the last segment lasts where the encoder went away in it.
  */
 export function rowsOf(

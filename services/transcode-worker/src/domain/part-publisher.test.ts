@@ -9,6 +9,7 @@ const PART: sink.Part = {
   msn: 1,
   discontinuitySequence: 0,
   hasDiscontinuity: false,
+  runFirstK: 0,
   baseMediaDecodeTime: 0,
   durationTicks: 1,
   isIndependent: true,

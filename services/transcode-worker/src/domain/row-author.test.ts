@@ -79,6 +79,34 @@ describe('gaps', () => {
   });
 });
 
+test('a row names the first of its run: of gaps, of media, or of a hole, also for the next worker', () => {
+  const window = new RowWindow();
+  const runs = (): unknown[] => window.rowsOf('v').map(({ k, isGap, runFirstK }) => [k, isGap, runFirstK]);
+  const first = authorOf(window);
+  first.beginPeriod(0, 10);
+  for (const k of [10, 11]) for (const part of [0, 1]) window.take(first.author('v', partAt(k, part)));
+  window.take(first.fillGaps('v', { k: 13, part: 0 }));
+  // Its first part is missing.
+  window.take(first.author('v', partAt(13, 1)));
+  for (const k of [14, 15]) for (const part of [0, 1]) window.take(first.author('v', partAt(k, part)));
+  const next = authorOf(window);
+  next.beginPeriod(0, 16);
+  for (const part of [0, 1]) window.take(next.author('v', partAt(16, part)));
+  window.take(next.endPeriod(16));
+  next.beginPeriod(1, 19);
+  for (const part of [0, 1]) window.take(next.author('v', partAt(19, part)));
+  expect(runs()).toEqual([
+    [10, false, 10],
+    [11, false, 10],
+    [12, true, 12],
+    [13, true, 12],
+    [14, false, 14],
+    [15, false, 14],
+    [16, false, 14],
+    [19, false, 19],
+  ]);
+});
+
 test('a segment is complete once, when the last rendition has it, and names its gaps', () => {
   const author = authorOf();
   author.beginPeriod(0, 10);

@@ -3,7 +3,7 @@ import type { AssembledPart } from './media-sample.ts';
 import { comparePositions } from './part-grid.ts';
 import type { PartGrid } from './part-grid.ts';
 import { RowHistory } from './row-history.ts';
-import type { PeriodNumbers } from './row-history.ts';
+import type { PeriodNumbers, RowRun } from './row-history.ts';
 
 /** A segment that is complete in every rendition. */
 export interface CompletedSegment {
@@ -19,6 +19,10 @@ interface RenditionState {
   mediaEndTicks: number | undefined;
   /** True while every part of the segment of `next` so far is a gap. */
   isGapSegment: boolean;
+  /** True when the segment of `next` lacks media that others have. */
+  hasHole: boolean;
+  /** The run of rows that ends before `next`; `undefined` before the first of a period. */
+  run: RowRun | undefined;
   readonly gapSegments: Set<number>;
 }
 
@@ -52,6 +56,8 @@ export class RowAuthor {
       next: { k: 0, part: 0 },
       mediaEndTicks: undefined,
       isGapSegment: true,
+      hasHole: false,
+      run: undefined,
       gapSegments: new Set<number>(),
     }));
     for (const state of this.#states) this.#byId.set(state.rendition.id, state);
@@ -74,6 +80,8 @@ export class RowAuthor {
         : (known?.next ?? { k: this.#numbers.firstK, part: 0 });
       state.mediaEndTicks = undefined;
       state.isGapSegment = state.next.part === 0 || known?.isGapSegment === true;
+      state.hasHole = known?.hasHole === true;
+      state.run = known?.run;
       state.gapSegments.clear();
     }
     this.#completedBefore = this.#firstOpenK();
@@ -195,8 +203,9 @@ export class RowAuthor {
     const position = state.next;
     const isLast = position.part === this.#grid.partsPerSegment - 1;
     state.isGapSegment = media.isGap && (position.part === 0 || state.isGapSegment);
+    state.hasHole ||= media.isGap && media.durationTicks > 0;
     if (isLast && state.isGapSegment) state.gapSegments.add(position.k);
-    if (isLast) state.isGapSegment = true;
+    if (isLast) this.#endSegment(state, position.k);
     state.next = this.#grid.after(position);
     return {
       renditionId: state.rendition.id,
@@ -207,8 +216,17 @@ export class RowAuthor {
       hasDiscontinuity: numbers.discontinuityK === position.k,
       utcOffsetUs: this.#utcOffsets.get(position.k) ?? this.#utcOffsetUs,
       isLast,
+      runFirstK: isLast ? (state.run?.firstK ?? position.k) : 0,
       ...media,
     };
+  }
+
+  /** A segment with a hole is listed as a gap as a whole. */
+  #endSegment(state: RenditionState, k: number): void {
+    const isGap = state.isGapSegment || state.hasHole;
+    if (state.run?.isGap !== isGap) state.run = { isGap, firstK: k };
+    state.isGapSegment = true;
+    state.hasHole = false;
   }
 
   #numbersFor(period: number, firstK: number): PeriodNumbers {

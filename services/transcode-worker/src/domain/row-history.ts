@@ -13,12 +13,22 @@ export interface PeriodNumbers {
   readonly discontinuityK?: number;
 }
 
+/** Rows of one period, one after the other, that are all gaps or all not. */
+export interface RowRun {
+  readonly isGap: boolean;
+  readonly firstK: number;
+}
+
 /** What a rendition has of one period already. */
 interface RenditionProgress {
   /** First part that is missing. */
   readonly next: sink.Position;
   /** True when the segment of `next` began as a gap. */
   readonly isGapSegment: boolean;
+  /** True when the segment of `next` lacks media. */
+  readonly hasHole: boolean;
+  /** The run of the last complete row. */
+  readonly run: RowRun | undefined;
 }
 
 /** The rows that came back at hello: what the author continues from. */
@@ -46,7 +56,12 @@ export class RowHistory {
         const key = keyOf(rendition.renditionId, row.period);
         const before = this.#progress.get(key);
         if (before === undefined || comparePositions(before.next, next) < 0) {
-          this.#progress.set(key, { next, isGapSegment: next.part > 0 && row.parts[0]?.isGap === true });
+          this.#progress.set(key, {
+            next,
+            isGapSegment: next.part > 0 && row.parts[0]?.isGap === true,
+            hasHole: !row.isComplete && row.parts.some((part) => part.isGap && part.durationTicks > 0),
+            run: row.isComplete ? { isGap: row.isGap, firstK: row.runFirstK } : before?.run,
+          });
         }
         const last = this.#lastPeriod.get(rendition.renditionId) ?? 0;
         this.#lastPeriod.set(rendition.renditionId, Math.max(last, row.period));

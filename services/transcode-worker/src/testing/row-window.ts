@@ -59,6 +59,7 @@ export class RowWindow {
         parts: [],
         isComplete: false,
         isGap: true,
+        runFirstK: 0,
       };
       rows.push(row);
     }
@@ -74,8 +75,22 @@ export class RowWindow {
       isGap: part.isGap,
     });
     row.durationTicks += part.durationTicks;
-    row.isGap &&= part.isGap;
     row.isComplete = part.isLast;
+    if (part.isLast) this.#complete(rows, row, part);
+    else if (part.runFirstK !== 0) throw new Error(`${name}: runFirstK before the last part`);
+  }
+
+  /** A row with a hole is a gap, as a packager has it. */
+  #complete(rows: readonly sink.Row[], row: sink.Row, part: sink.Part): void {
+    row.isGap =
+      row.parts.every(({ isGap }) => isGap) ||
+      row.parts.some(({ isGap, durationTicks }) => isGap && durationTicks > 0);
+    row.runFirstK = part.runFirstK;
+    const before = rows.at(-2);
+    const isContinued = before?.period === row.period && before.isGap === row.isGap;
+    const expected = isContinued ? before.runFirstK : row.k;
+    if (row.runFirstK !== expected)
+      throw new Error(`${row.renditionId} ${row.k}: runFirstK ${row.runFirstK}, expected ${expected}`);
   }
 
   #checkNewRow(before: sink.Row | undefined, part: sink.Part, position: sink.Position): void {

@@ -66,6 +66,8 @@ export interface Part {
   data: Buffer;
   /** True when the row has another period before it, so that EXT-X-DISCONTINUITY stands in front of it. */
   hasDiscontinuity: boolean;
+  /** The row's `run_first_k`; with the last part of the segment, which decides it, and 0 before. */
+  runFirstK: number;
 }
 
 /** What a worker sends. */
@@ -125,6 +127,12 @@ export interface Row {
    * begins at this row has no other way to know.
    */
   hasDiscontinuity: boolean;
+  /**
+   * Segment number of the first row of the run that this one belongs to: rows of one period, one after the other, that are
+   * all gaps or all not. A DASH Period begins where a run does, and whoever begins at this row has no other way to know. 0
+   * while the row is not complete.
+   */
+  runFirstK: number;
 }
 
 /** Where a rendition is to be resumed. */
@@ -493,6 +501,7 @@ function createBasePart(): Part {
     isLast: false,
     data: Buffer.alloc(0),
     hasDiscontinuity: false,
+    runFirstK: 0,
   };
 }
 
@@ -536,6 +545,9 @@ export const Part: MessageFns<Part> = {
     }
     if (message.hasDiscontinuity !== false) {
       writer.uint32(104).bool(message.hasDiscontinuity);
+    }
+    if (message.runFirstK !== 0) {
+      writer.uint32(112).int64(message.runFirstK);
     }
     return writer;
   },
@@ -657,6 +669,14 @@ export const Part: MessageFns<Part> = {
             message.hasDiscontinuity = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.runFirstK = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -720,6 +740,11 @@ export const Part: MessageFns<Part> = {
         : isSet(object.has_discontinuity)
         ? globalThis.Boolean(object.has_discontinuity)
         : false,
+      runFirstK: isSet(object.runFirstK)
+        ? globalThis.Number(object.runFirstK)
+        : isSet(object.run_first_k)
+        ? globalThis.Number(object.run_first_k)
+        : 0,
     };
   },
 
@@ -764,6 +789,9 @@ export const Part: MessageFns<Part> = {
     if (message.hasDiscontinuity !== false) {
       obj.hasDiscontinuity = message.hasDiscontinuity;
     }
+    if (message.runFirstK !== 0) {
+      obj.runFirstK = Math.round(message.runFirstK);
+    }
     return obj;
   },
 
@@ -787,6 +815,7 @@ export const Part: MessageFns<Part> = {
     message.isLast = object.isLast ?? false;
     message.data = object.data ?? Buffer.alloc(0);
     message.hasDiscontinuity = object.hasDiscontinuity ?? false;
+    message.runFirstK = object.runFirstK ?? 0;
     return message;
   },
 };
@@ -1060,6 +1089,7 @@ function createBaseRow(): Row {
     isComplete: false,
     isGap: false,
     hasDiscontinuity: false,
+    runFirstK: 0,
   };
 }
 
@@ -1100,6 +1130,9 @@ export const Row: MessageFns<Row> = {
     }
     if (message.hasDiscontinuity !== false) {
       writer.uint32(96).bool(message.hasDiscontinuity);
+    }
+    if (message.runFirstK !== 0) {
+      writer.uint32(104).int64(message.runFirstK);
     }
     return writer;
   },
@@ -1213,6 +1246,14 @@ export const Row: MessageFns<Row> = {
             message.hasDiscontinuity = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.runFirstK = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1273,6 +1314,11 @@ export const Row: MessageFns<Row> = {
         : isSet(object.has_discontinuity)
         ? globalThis.Boolean(object.has_discontinuity)
         : false,
+      runFirstK: isSet(object.runFirstK)
+        ? globalThis.Number(object.runFirstK)
+        : isSet(object.run_first_k)
+        ? globalThis.Number(object.run_first_k)
+        : 0,
     };
   },
 
@@ -1314,6 +1360,9 @@ export const Row: MessageFns<Row> = {
     if (message.hasDiscontinuity !== false) {
       obj.hasDiscontinuity = message.hasDiscontinuity;
     }
+    if (message.runFirstK !== 0) {
+      obj.runFirstK = Math.round(message.runFirstK);
+    }
     return obj;
   },
 
@@ -1334,6 +1383,7 @@ export const Row: MessageFns<Row> = {
     message.isComplete = object.isComplete ?? false;
     message.isGap = object.isGap ?? false;
     message.hasDiscontinuity = object.hasDiscontinuity ?? false;
+    message.runFirstK = object.runFirstK ?? 0;
     return message;
   },
 };
