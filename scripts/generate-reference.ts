@@ -6,6 +6,7 @@ import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Registry } from 'prom-client';
 import {
+  createEventQueueMetrics,
   createKafkaEventMetrics,
   createListenerMetrics,
   createRedisMetrics,
@@ -64,6 +65,7 @@ function metrics(): void {
   const registry = new Registry();
   for (const create of [
     createListenerMetrics,
+    createEventQueueMetrics,
     createKafkaEventMetrics,
     createRedisMetrics,
     createIngestMetrics,

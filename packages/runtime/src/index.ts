@@ -25,7 +25,7 @@ export { eventsConfigSchema, kafkaConfigSchema } from './adapters/kafka/config.t
 export type { EventsConfig, KafkaConfig } from './adapters/kafka/config.ts';
 export { KafkaEventBus } from './adapters/kafka/kafka-event-bus.ts';
 export { createKafkaEventMetrics } from './adapters/kafka/metrics.ts';
-export { MemoryEventBus } from './adapters/memory-event-bus.ts';
+export { createEventQueueMetrics, MemoryEventBus } from './adapters/memory-event-bus.ts';
 export { MemoryInstanceDirectory } from './adapters/memory-instance-directory.ts';
 export { MemoryLeaseStore } from './adapters/memory-lease-store.ts';
 export { MemorySessionStore } from './adapters/memory-session-store.ts';

@@ -22,7 +22,7 @@ await runService({
     const registry = createRegistry(SERVICE);
     const service = await startPackager(config, {
       sessions: new MemorySessionStore({ clock }),
-      events: createEventEmitter(new MemoryEventBus({ logger }), {
+      events: createEventEmitter(new MemoryEventBus({ logger, registry }), {
         service: SERVICE,
         instance: hostname(),
         clock,

@@ -20,8 +20,8 @@ await runService({
   start: async (config) => {
     const logger = createLogger({ service: SERVICE, level: config.logLevel });
     const clock = Date.now;
-    const bus = new MemoryEventBus({ logger });
     const registry = createRegistry(SERVICE);
+    const bus = new MemoryEventBus({ logger, registry });
     const service = await startPlaylistApi(config, {
       sessions: new MemorySessionStore({ clock }),
       index: new IdleSegmentIndex(),

@@ -33,7 +33,7 @@ export async function startStandalone(
   const { logger, registry, clock } = dependencies;
   const sessions = new MemorySessionStore({ clock });
   const leases = new MemoryLeaseStore({ clock });
-  const bus = new MemoryEventBus({ logger });
+  const bus = new MemoryEventBus({ logger, registry });
   const emitterOf = (service: string): EventEmitter =>
     createEventEmitter(bus, { service, instance: hostname(), clock });
   const shared = { logger, registry, clock, sessions };

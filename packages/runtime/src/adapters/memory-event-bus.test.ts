@@ -1,14 +1,16 @@
 import { expect, test } from '@jest/globals';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { describeEventBus } from '../ports/event-bus.contract.ts';
 import { MemoryEventBus } from './memory-event-bus.ts';
 
 const logger = pino({ level: 'silent' });
 
-describeEventBus('memory', async () => new MemoryEventBus({ logger }));
+describeEventBus('memory', async () => new MemoryEventBus({ logger, registry: new Registry() }));
 
 test('a subscriber that does not come back costs a bounded queue: the oldest are dropped and counted', async () => {
-  const bus = new MemoryEventBus({ logger, capacity: 10 });
+  const registry = new Registry();
+  const bus = new MemoryEventBus({ logger, registry, capacity: 10 });
   const seen: string[] = [];
   let release = (): void => {};
   const blocked = new Promise<void>((resolve) => (release = resolve));
@@ -33,5 +35,5 @@ test('a subscriber that does not come back costs a bounded queue: the oldest are
   await last;
   expect(seen).toHaveLength(10);
   expect(seen[0]).toBe('90');
-  expect(bus.droppedEvents).toBe(90);
+  expect(await registry.metrics()).toContain('\nmillrace_events_dropped_total 90\n');
 });

@@ -1,3 +1,5 @@
+import { Counter } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Logger } from '../logger.ts';
 import type { EventBus, EventEnvelope, EventHandler } from '../ports/event-bus.ts';
 
@@ -10,6 +12,17 @@ interface Subscription {
   isClosed: boolean;
 }
 
+/** Defines the metrics of the queues that the subscribers of a process have. */
+export function createEventQueueMetrics(registry: Registry) {
+  return {
+    dropped: new Counter({
+      name: 'millrace_events_dropped_total',
+      help: 'Events that a subscriber in this process did not get, because it was too slow: the oldest of its full queue.',
+      registers: [registry],
+    }),
+  };
+}
+
 /**
  * The event bus of one process: each subscriber has a bounded queue of its own (`dropOldest`) and gets one event at a time.
  *
@@ -19,23 +32,19 @@ export class MemoryEventBus implements EventBus {
   readonly #subscriptions = new Set<Subscription>();
   readonly #logger: Logger;
   readonly #capacity: number;
-  #droppedEvents = 0;
+  readonly #metrics: ReturnType<typeof createEventQueueMetrics>;
 
-  constructor(options: { readonly logger: Logger; readonly capacity?: number }) {
+  constructor(options: { readonly logger: Logger; readonly registry: Registry; readonly capacity?: number }) {
     this.#logger = options.logger;
     this.#capacity = options.capacity ?? DEFAULT_CAPACITY;
-  }
-
-  /** Events that were dropped because a subscriber was too slow. */
-  get droppedEvents(): number {
-    return this.#droppedEvents;
+    this.#metrics = createEventQueueMetrics(options.registry);
   }
 
   publish(envelope: EventEnvelope): void {
     for (const subscription of this.#subscriptions) {
       if (subscription.waiting.length >= this.#capacity) {
         subscription.waiting.shift();
-        this.#droppedEvents += 1;
+        this.#metrics.dropped.inc();
       }
       subscription.waiting.push(envelope);
       if (!subscription.isRunning) void this.#deliver(subscription);

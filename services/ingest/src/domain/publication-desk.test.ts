@@ -48,7 +48,7 @@ function claimOfAnother(): PublishClaim {
 }
 
 test('a publication that expired while the process stood still is claimed again; one that another has is not', async () => {
-  const bus = new MemoryEventBus({ logger });
+  const bus = new MemoryEventBus({ logger, registry: new Registry() });
   const events = { emit: (): void => undefined };
   const metrics = createIngestMetrics(new Registry());
   directory = new SessionDirectory({

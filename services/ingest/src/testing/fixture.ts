@@ -45,7 +45,7 @@ export async function startFixture(
   const logger = createLogger({ service: 'ingest', level: 'debug', destination });
   const registry = new Registry();
   const store = new MemorySessionStore({ clock: Date.now });
-  const bus = new MemoryEventBus({ logger });
+  const bus = new MemoryEventBus({ logger, registry });
   const events: MillraceEvent[] = [];
   const waiters = new Set<() => void>();
   bus.subscribe(({ event }) => {

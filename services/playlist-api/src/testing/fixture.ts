@@ -87,7 +87,7 @@ export async function createFixture(config: Record<string, unknown> = {}): Promi
     level: 'debug',
     destination: { write: (line: string) => void log.push(line) },
   });
-  const bus = new MemoryEventBus({ logger });
+  const bus = new MemoryEventBus({ logger, registry });
   bus.subscribe((envelope) => void events.push(envelope));
   const api = await startPlaylistApi(
     playlistApiConfigSchema.parse({ adminToken: ADMIN_TOKEN, holdMs: 0, validateResponses: true, ...config }),

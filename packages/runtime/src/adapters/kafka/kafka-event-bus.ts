@@ -41,7 +41,7 @@ export class KafkaEventBus implements EventBus {
     this.#kafka = kafka;
     this.#logger = logger;
     this.#metrics = createKafkaEventMetrics(options.registry);
-    this.#subscribers = new MemoryEventBus({ logger });
+    this.#subscribers = new MemoryEventBus({ logger, registry: options.registry });
     this.#pump = new OutboxPump({
       limits: { maxEvents: events.outboxEvents, maxBytes: events.outboxBytes },
       open: () => openProducerLink({ kafka, events }, logger),
