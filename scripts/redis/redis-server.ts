@@ -26,8 +26,10 @@ export interface RedisServerOptions {
   readonly directory: string;
   /** The port; one that the system chooses when absent. */
   readonly port?: number;
-  /** Lines of redis.conf beside those that every server has. */
-  readonly settings?: readonly string[];
+  /** Lines of redis.conf for its port, beside those that every server has. */
+  readonly settings?: (port: number) => readonly string[];
+  /** True: a node of a Cluster, which still has to be told of the others. */
+  readonly isClusterNode?: boolean;
   /** True: `advance` moves its clock, which is the system's as libfaketime tells it. */
   readonly hasMovableClock?: boolean;
   /** True: it watches others and holds no data. */
@@ -44,12 +46,18 @@ export interface RedisServerOptions {
  */
 export class RedisServer {
   readonly port: number;
+  /** The port of a Cluster's bus. */
+  readonly busPort: number;
   readonly #options: RedisServerOptions;
   #child: ChildProcess | undefined;
   #offsetMs = 0;
 
-  private constructor(port: number, options: RedisServerOptions) {
-    this.port = port;
+  private constructor(
+    ports: { readonly port: number; readonly busPort: number },
+    options: RedisServerOptions,
+  ) {
+    this.port = ports.port;
+    this.busPort = ports.busPort;
     this.#options = options;
   }
 
@@ -57,7 +65,8 @@ export class RedisServer {
   static async start(options: RedisServerOptions): Promise<RedisServer> {
     mkdirSync(options.directory, { recursive: true });
     for (let attempt = 1; ; attempt += 1) {
-      const server = new RedisServer(options.port ?? (await findFreePort()), options);
+      const [port, busPort] = await Promise.all([options.port ?? findFreePort(), findFreePort()]);
+      const server = new RedisServer({ port, busPort }, options);
       try {
         await server.start();
         return server;
@@ -72,6 +81,11 @@ export class RedisServer {
   /** Where it is, for clients. */
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** How to connect, in the words of the configuration. */
+  get connection(): { readonly url: string } {
+    return { url: this.url };
   }
 
   /** The server's wall clock, ms since 1970. */
@@ -169,10 +183,16 @@ export class RedisServer {
   }
 
   #settings(): readonly string[] {
-    const { directory, isSentinel, settings = [] } = this.#options;
+    const { directory, isSentinel = false, isClusterNode = false, settings } = this.#options;
     const own = ['bind 127.0.0.1', `port ${this.port}`, `dir ${directory}`, `logfile ${this.#logPath()}`];
-    const data = ['save ""', 'appendonly no', 'databases 1', 'maxclients 500', 'repl-diskless-sync-delay 0'];
-    return [...own, ...(isSentinel === true ? [] : data), ...settings];
+    const data = ['save ""', 'appendonly no', 'maxclients 500', 'repl-diskless-sync-delay 0'];
+    const cluster = ['cluster-enabled yes', `cluster-port ${this.busPort}`];
+    return [
+      ...own,
+      ...(isSentinel ? [] : data),
+      ...(isClusterNode ? cluster : []),
+      ...(settings?.(this.port) ?? []),
+    ];
   }
 
   #clockCommand(): readonly string[] {

@@ -1,120 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
-import { control, session } from '@millrace/contracts';
-import type { PublishClaim, PublishOutcome } from '../ports/session-store.ts';
-import type { Lease } from '../ports/lease-store.ts';
+import { session } from '@millrace/contracts';
 import { eventually } from '../testing/eventually.ts';
+import {
+  accepted,
+  claimOf,
+  follow,
+  liveSession,
+  periodOf,
+  storeOn,
+  stored,
+} from '../testing/live-session.ts';
 import { LossyProxy } from '../testing/lossy-proxy.ts';
 import { connectTo, silentLogger, useRedisServer } from '../testing/redis-fixture.ts';
-import type { RedisFixture } from '../testing/redis-fixture.ts';
-import { redisSchema } from './redis/redis-config.ts';
-import { redisKeys } from './redis/redis-keys.ts';
-import type { RedisConnection } from './redis/redis-connection.ts';
 import { RedisLeaseStore } from './redis-lease-store.ts';
 import { RedisSessionStore } from './redis-session-store.ts';
+import { redisKeys } from './redis/redis-keys.ts';
 
-const RENEW_MS = 100;
 const { fresh } = useRedisServer();
-
-function claimOf(change: Partial<PublishClaim> = {}): PublishClaim {
-  return {
-    channel: 'news',
-    takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
-    graceSeconds: 30,
-    ingestId: 'ingest-1',
-    role: control.PublishRole.PRIMARY,
-    encoderId: 'encoder-1',
-    ...change,
-  };
-}
-
-function accepted(outcome: PublishOutcome): Extract<PublishOutcome, { kind: 'accepted' }> {
-  if (outcome.kind !== 'accepted') throw new Error(`refused: ${outcome.refusal}`);
-  return outcome;
-}
-
-function periodOf(ordinal: number): session.Period {
-  return { ordinal, firstK: 100 + ordinal, startTicks: 7, tracks: [], reason: 'first' };
-}
-
-function storeOn(redis: RedisConnection, { onEnd }: RedisFixture): RedisSessionStore {
-  const store = new RedisSessionStore({ redis, logger: silentLogger });
-  store.start();
-  onEnd(() => store.stop());
-  return store;
-}
-
-/** Follows a store as a service does. */
-function follow(store: RedisSessionStore, { onEnd }: RedisFixture): Map<string, session.SessionRecord> {
-  const records = new Map<string, session.SessionRecord>();
-  const abort = new AbortController();
-  const following = (async () => {
-    for await (const record of store.watch(abort.signal)) records.set(record.sessionId, record);
-  })();
-  onEnd(async () => {
-    abort.abort();
-    await following;
-  });
-  return records;
-}
-
-/** Renews as an ingest or a worker does: what fails is tried again; says whether it was ever refused. */
-function keepRenewing(renew: () => Promise<boolean>, { onEnd }: RedisFixture) {
-  const state = { refusals: 0, renewals: 0 };
-  let running: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    running = renew().then(
-      (isHeld) => void (state[isHeld ? 'renewals' : 'refusals'] += 1),
-      () => undefined,
-    );
-  }, RENEW_MS);
-  onEnd(async () => {
-    clearInterval(timer);
-    await running;
-  });
-  return state;
-}
-
-/** An ingest, a worker and a viewer's side on three connections, with one live session. */
-async function liveSession(fixture: RedisFixture) {
-  const ingest = storeOn(await fixture.connect(), fixture);
-  const viewers = storeOn(await fixture.connect(), fixture);
-  const workers = await fixture.connect();
-  const { token, record } = accepted(await ingest.claimPublication(claimOf()));
-  await ingest.update('news', token, { openPeriod: periodOf(0), currentK: 100 });
-  await ingest.update('news', token, {
-    endPeriod: { ordinal: 0, lastK: 104 },
-    openPeriod: periodOf(1),
-    currentK: 105,
-  });
-  const leases = new RedisLeaseStore({ redis: workers });
-  const request = {
-    channel: 'news',
-    sessionId: record.sessionId,
-    workerId: 'worker-1',
-    from: { k: 100, part: 0 },
-  };
-  const lease = await leases.acquire(request);
-  if (lease === undefined) throw new Error('not acquired');
-  const seen = follow(viewers, fixture);
-  await eventually(() => seen.get(record.sessionId)?.currentK === 105);
-  return {
-    ingest,
-    viewers,
-    leases,
-    lease,
-    token,
-    seen,
-    sessionId: record.sessionId,
-    publication: keepRenewing(() => ingest.renewPublication('news', token), fixture),
-    leasing: keepRenewing(() => leases.renew(lease), fixture),
-    takeOver: (): Promise<Lease | undefined> =>
-      new RedisLeaseStore({ redis: workers }).acquire({ ...request, workerId: 'worker-2' }),
-  };
-}
-
-async function stored(redis: RedisConnection, sessionId: string): Promise<Record<string, string>> {
-  return redis.do((client) => client.hgetall(redisKeys.session('news', sessionId)));
-}
 
 describe('Redis loses its data', () => {
   test('a store that was emptied is filled by its writers: same session, same tokens, nobody is refused', async () => {
@@ -301,9 +203,9 @@ describe('Redis is away', () => {
 });
 
 describe('an answer is lost on the way', () => {
-  async function throughProxy(fixture: RedisFixture) {
+  async function throughProxy(fixture: Awaited<ReturnType<typeof fresh>>) {
     const proxy = await LossyProxy.start(fixture.server.port);
-    const redis = await connectTo(redisSchema.parse({ url: `redis://127.0.0.1:${proxy.port}` }));
+    const redis = await connectTo({ url: `redis://127.0.0.1:${proxy.port}` });
     fixture.onEnd(async () => {
       redis.stop();
       await proxy.stop();

@@ -23,7 +23,7 @@ const MAX_HINTS = 10_000;
  */
 export class SessionRecordMirror {
   readonly #redis: RedisConnection;
-  readonly #index: SessionIndex;
+  readonly #index: Pick<SessionIndex, 'read'>;
   readonly #logger: Logger;
   readonly #onPolled: (index: ReadonlyMap<string, IndexEntry>) => Promise<void>;
   readonly #records = new Map<string, session.SessionRecord>();
@@ -37,7 +37,7 @@ export class SessionRecordMirror {
 
   constructor(options: {
     readonly redis: RedisConnection;
-    readonly index: SessionIndex;
+    readonly index: Pick<SessionIndex, 'read'>;
     readonly logger: Logger;
     /** Called with the index after each poll. */
     readonly onPolled: (index: ReadonlyMap<string, IndexEntry>) => Promise<void>;

@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+import { RedisSessionStore } from './redis-session-store.ts';
+import { redisKeys } from './redis/redis-keys.ts';
+import { eventually } from '../testing/eventually.ts';
+import { accepted, claimOf, liveSession } from '../testing/live-session.ts';
+import { silentLogger, useRedis } from '../testing/redis-fixture.ts';
+import { startRedisCluster, startRedisSentinel } from '../testing/redis-topologies.ts';
+
+const FAIL_OVER_DEADLINE_MS = 20_000;
+
+describe('Sentinels make the replica the master', () => {
+  const { fresh } = useRedis(startRedisSentinel);
+
+  test('live sessions go on, tokens rise, and nobody is refused', async () => {
+    const fixture = await fresh();
+    const live = await liveSession(fixture);
+    await fixture.server.data[0]?.kill();
+    let currentK = 200;
+    await eventually(
+      () => live.ingest.update('news', live.token, { currentK: (currentK += 1) }).catch(() => undefined),
+      FAIL_OVER_DEADLINE_MS,
+    );
+    await eventually(() => live.seen.get(live.sessionId)?.currentK === currentK);
+    const { renewals } = live.leasing;
+    await eventually(() => live.leasing.renewals > renewals, FAIL_OVER_DEADLINE_MS);
+    expect(live.publication.refusals + live.leasing.refusals).toBe(0);
+    const next = accepted(await live.ingest.claimPublication(claimOf({ encoderId: 'encoder-2' })));
+    expect(next.record.sessionId).toBe(live.sessionId);
+    expect(next.token).toBeGreaterThan(live.token);
+  });
+});
+
+describe('a master of a Cluster dies', () => {
+  const { fresh } = useRedis(startRedisCluster);
+
+  test('the channels of the others go on, and its own when it is back, empty', async () => {
+    const { server, connect, onEnd } = await fresh();
+    const redis = await connect();
+    const store = new RedisSessionStore({ redis, logger: silentLogger });
+    store.start();
+    onEnd(() => store.stop());
+    const tokens = new Map<string, { readonly token: number; readonly sessionId: string }>();
+    for (let n = 0; n < 12; n += 1) {
+      const { token, record } = accepted(await store.claimPublication(claimOf({ channel: `c${n}` })));
+      tokens.set(record.channel, { token, sessionId: record.sessionId });
+    }
+    const [first] = server.data;
+    const onFirst = new Set<string>();
+    await redis.onEachMaster(async (client) => {
+      if (client.options.port !== first?.port) return;
+      for (const channel of tokens.keys()) {
+        if ((await client.exists(redisKeys.sessionOf(channel)).catch(() => 0)) === 1) onFirst.add(channel);
+      }
+    });
+    expect(onFirst.size).toBeGreaterThan(0);
+    expect(onFirst.size).toBeLessThan(12);
+    await first?.kill();
+    const outcomes = await Promise.all(
+      [...tokens].map(async ([channel, { token }]) => {
+        const outcome = await store
+          .renewPublication(channel, token)
+          .catch((error: { id?: string }) => error.id);
+        return [channel, outcome] as const;
+      }),
+    );
+    for (const [channel, outcome] of outcomes)
+      expect(outcome).toBe(onFirst.has(channel) ? 'REDIS_UNAVAILABLE' : true);
+    await first?.start();
+    for (const [channel, { token }] of tokens) {
+      await eventually(
+        () => store.renewPublication(channel, token).catch(() => undefined),
+        FAIL_OVER_DEADLINE_MS,
+      );
+    }
+    const ids = await Promise.all(
+      [...tokens].map(([channel]) => redis.do((client) => client.get(redisKeys.sessionOf(channel)))),
+    );
+    expect(ids).toEqual([...tokens.values()].map(({ sessionId }) => sessionId));
+  });
+});

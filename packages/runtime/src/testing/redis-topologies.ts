@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { RedisServer } from '../../../../scripts/redis/redis-server.ts';
+import { createCertificates } from '../adapters/kafka/testing/certificates.ts';
+import { eventually } from './eventually.ts';
+import { temporaryDirectory } from './redis-fixture.ts';
+import type { RedisUnderTest } from './redis-fixture.ts';
+
+/** The user of docs/redis.md, who may also empty the server: tests do. */
+function documentedUser(): string {
+  const page = readFileSync(join(import.meta.dirname, '../../../../docs/redis.md'), 'utf8');
+  const [, rules] = /^user millrace on >password (.+)$/m.exec(page) ?? [];
+  if (rules === undefined) throw new Error('docs/redis.md shows no user');
+  return `user millrace on >opensesame ${rules} +flushall`;
+}
+
+/** Several servers as one. */
+class RedisTopology implements RedisUnderTest {
+  readonly connection: RedisUnderTest['connection'];
+  readonly data: readonly RedisServer[];
+  readonly #others: readonly RedisServer[];
+
+  constructor(
+    connection: RedisUnderTest['connection'],
+    data: readonly RedisServer[],
+    others: readonly RedisServer[] = [],
+  ) {
+    this.connection = connection;
+    this.data = data;
+    this.#others = others;
+  }
+
+  now(): number {
+    return this.data[0]?.now() ?? 0;
+  }
+
+  advance(ms: number): void {
+    for (const server of this.data) server.advance(ms);
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all([...this.data, ...this.#others].map((server) => server.remove()));
+  }
+}
+
+/** One server that takes TLS only, from clients that show a certificate, and knows one user with no more rights than needed. */
+export async function startSecuredRedis(): Promise<RedisTopology> {
+  const directory = temporaryDirectory();
+  const { caFile, brokerFile, clientCertFile, clientKeyFile } = createCertificates(directory);
+  const server = await RedisServer.start({
+    directory,
+    hasMovableClock: true,
+    settings: (port) => [
+      ...['port 0', `tls-port ${port}`, `tls-ca-cert-file ${caFile}`],
+      ...[`tls-cert-file ${brokerFile}`, `tls-key-file ${brokerFile}`, 'tls-auth-clients yes'],
+      ...['user default off', documentedUser()],
+    ],
+  });
+  return new RedisTopology(
+    {
+      url: `rediss://127.0.0.1:${server.port}`,
+      username: 'millrace',
+      password: 'opensesame',
+      tls: { caFile, certFile: clientCertFile, keyFile: clientKeyFile },
+    },
+    [server],
+  );
+}
+
+/** A Cluster of three masters. */
+export async function startRedisCluster(): Promise<RedisTopology> {
+  const nodes = await Promise.all(
+    [0, 1, 2].map(() =>
+      RedisServer.start({
+        directory: temporaryDirectory(),
+        hasMovableClock: true,
+        isClusterNode: true,
+        // Clocks that jump are no reason to take a node for dead.
+        settings: () => ['cluster-node-timeout 3600000'],
+      }),
+    ),
+  );
+  const clients = nodes.map(({ port }) => new Redis({ host: '127.0.0.1', port }));
+  try {
+    for (const [index, client] of clients.entries()) {
+      const [from, to] = [Math.ceil((16_384 * index) / 3), Math.ceil((16_384 * (index + 1)) / 3) - 1];
+      await client.call('CLUSTER', 'ADDSLOTSRANGE', from, to);
+      await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+    }
+    const [first] = clients;
+    for (const { port, busPort } of nodes.slice(1))
+      await first?.call('CLUSTER', 'MEET', '127.0.0.1', port, busPort);
+    for (const client of clients) {
+      await eventually(async () => {
+        const info = String(await client.call('CLUSTER', 'INFO'));
+        return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3');
+      });
+    }
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+  return new RedisTopology(
+    { url: `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, cluster: true },
+    nodes,
+  );
+}
+
+/** A master and its replica, in step, under three Sentinels. */
+export async function startRedisSentinel(): Promise<RedisTopology> {
+  const start = (settings: readonly string[]): Promise<RedisServer> =>
+    RedisServer.start({
+      directory: temporaryDirectory(),
+      hasMovableClock: true,
+      // Clocks that jump are no reason to give a connection up.
+      settings: () => ['repl-timeout 3600', ...settings],
+    });
+  const master = await start([]);
+  const replica = await start([`replicaof 127.0.0.1 ${master.port}`]);
+  const client = new Redis({ host: '127.0.0.1', port: replica.port });
+  try {
+    await eventually(async () => (await client.info('replication')).includes('master_link_status:up'));
+  } finally {
+    client.disconnect();
+  }
+  const sentinels = await Promise.all(
+    [0, 1, 2].map(() =>
+      RedisServer.start({
+        directory: temporaryDirectory(),
+        isSentinel: true,
+        settings: () => [
+          `sentinel monitor millrace 127.0.0.1 ${master.port} 2`,
+          'sentinel down-after-milliseconds millrace 1000',
+          'sentinel failover-timeout millrace 4000',
+        ],
+      }),
+    ),
+  );
+  // A fail-over needs a majority that knows of each other and of the replica.
+  for (const { port } of sentinels) {
+    const sentinel = new Redis({ host: '127.0.0.1', port });
+    try {
+      await eventually(async () => {
+        const [state] = (await sentinel.call('SENTINEL', 'MASTERS')) as string[][];
+        const at = (name: string): string | undefined => state?.[state.indexOf(name) + 1];
+        return at('num-other-sentinels') === '2' && at('num-slaves') === '1';
+      }, 20_000);
+    } finally {
+      sentinel.disconnect();
+    }
+  }
+  const url = `redis://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
+  return new RedisTopology({ url, sentinel: { name: 'millrace' } }, [master, replica], sentinels);
+}
