@@ -4,3 +4,5 @@ export type { ControlFixture } from './ports/control.contract.ts';
 export { describeRenditionSink } from './ports/rendition-sink.contract.ts';
 export type { PackagerFixture } from './ports/rendition-sink.contract.ts';
 export { describeSegmentIndex } from './ports/segment-index.contract.ts';
+export { describeMediaRelay } from './ports/media-relay.contract.ts';
+export type { MediaRelayFixture } from './ports/media-relay.contract.ts';

@@ -89,7 +89,7 @@ export async function startIngest(
   const timer = setInterval(report, REPORT_INTERVAL_MS);
   logger.info({ host: address.address, port: address.port }, 'Listening for encoders');
   return {
-    relay: new Relay({ sessionOf: (id) => directory.get(id), lagged: metrics.lagged }),
+    relay: new Relay({ sessions: directory, lagged: metrics.lagged, subscriptions: metrics.subscriptions }),
     rtmpAddress: { host: address.address, port: address.port },
     async stop(deadlineMs) {
       // Publications end first, each with a word to its encoder; then whoever is left.

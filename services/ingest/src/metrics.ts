@@ -59,6 +59,11 @@ export function createIngestMetrics(registry: Registry) {
       help: 'Recent media that is kept for workers, over all sessions.',
       registers,
     }),
+    subscriptions: new Gauge({
+      name: 'millrace_ingest_subscriptions',
+      help: 'Subscriptions of workers that are open.',
+      registers,
+    }),
     lagged: new Counter({
       name: 'millrace_ingest_lagged_subscribers_total',
       help: 'Subscriptions that were ended because the ring had passed them.',

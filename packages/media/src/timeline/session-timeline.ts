@@ -41,7 +41,8 @@ export interface SessionTimelineOptions {
     readonly nextOrdinal: number;
     readonly hasVideo: boolean;
     readonly hasAudio: boolean;
-    readonly segmentDuration: Rational;
+    /** Unset when it was to come from the source and nobody knows it. */
+    readonly segmentDuration?: Rational;
   };
 }
 

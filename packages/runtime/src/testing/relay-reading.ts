@@ -41,7 +41,8 @@ export class RelayReading {
   /** Reads until the condition holds. Throws when the subscription ends before. */
   async until(holds: (read: RelayRead) => boolean): Promise<RelayRead> {
     while (!holds(this.#read())) {
-      if ((await this.next()) === undefined) throw new Error(`the subscription is over: ${this.#kinds.join()}`);
+      if ((await this.next()) === undefined)
+        throw new Error(`the subscription is over: ${this.#kinds.join()}`);
     }
     return this.#read();
   }

@@ -16,7 +16,9 @@ import type { IngestMetrics } from '../metrics.ts';
 import type { EncoderMetadata } from './encoder-metadata.ts';
 import type { RingBounds } from './period-ring.ts';
 import type { RecordWriter } from './record-writer.ts';
+import { endedSession, movedSession, periodNotOpened } from './session-errors.ts';
 import { SessionMedia } from './session-media.ts';
+import type { MediaEnd } from './session-media.ts';
 import { SessionMeter } from './session-meter.ts';
 import { SessionOpening } from './session-opening.ts';
 import type { SlabPool } from './slab-pool.ts';
@@ -63,7 +65,7 @@ export class IngestSession {
     this.id = record.sessionId;
     this.channel = channel;
     this.#dependencies = dependencies;
-    const resume = resumeOf(record);
+    const resume = resumeOf(record, channel);
     this.media = new SessionMedia(dependencies.ring, dependencies.pool, (resume?.nextOrdinal ?? 0) - 1);
     this.#opening = new SessionOpening(channel, record.presentation !== undefined);
     this.#meter = new SessionMeter(channel.name, this.id, dependencies.metrics);
@@ -110,20 +112,24 @@ export class IngestSession {
     this.#dependencies.logger.info({ sessionId: this.id, reason }, 'A worker asks for a new period');
     this.#timeline.requestPeriod('worker-request');
     const signal = AbortSignal.timeout(PERIOD_WAIT_MS);
-    while (this.media.newestOrdinal === before && !this.media.hasEnded && !signal.aborted) {
+    while (this.media.newestOrdinal === before && this.media.ended === undefined && !signal.aborted) {
       await this.media.wait(signal);
     }
     const period = this.#newestPeriod;
-    if (period === undefined || period.ordinal === before || this.media.hasEnded) {
-      throw new ServiceError(
-        'DEADLINE_EXCEEDED',
-        'INGEST_PERIOD_NOT_OPENED',
-        `Session ${this.id} had no IDR to begin a period with for ${PERIOD_WAIT_MS / 1000} s`,
-        { retryable: true },
-      );
-    }
+    if (period === undefined || period.ordinal === before) throw this.#noPeriod();
     await this.#dependencies.writer.settled(signal);
     return { period: period.ordinal, firstK: period.firstK };
+  }
+
+  #noPeriod(): ServiceError {
+    switch (this.media.ended) {
+      case undefined:
+        return periodNotOpened(this.id, PERIOD_WAIT_MS);
+      case 'moved':
+        return movedSession(this.id);
+      case 'session-ended':
+        return endedSession(this.id);
+    }
   }
 
   /** Counts something that the encoder's owner should hear about, and says it to them now and then. */
@@ -145,10 +151,10 @@ export class IngestSession {
     this.#meter.report(nowMs);
   }
 
-  /** The session is over: readers are told, memory is freed. */
-  end(): void {
+  /** Nothing more comes: readers are told once they have read what is kept, which stays until it is freed. */
+  end(reason: MediaEnd): void {
     this.#meter.end();
-    this.media.end();
+    this.media.end(reason);
   }
 
   /** Carries out what the timeline has decided. */
@@ -233,22 +239,23 @@ function requireSegmentDuration(channel: session.Channel): Rational {
   return duration;
 }
 
-/** Where the timeline of a session goes on that another process began. */
-function resumeOf({
-  periods,
-  currentK,
-  presentation,
-}: session.SessionRecord): SessionTimelineOptions['resume'] {
+/** Where the timeline of a session goes on that another process began, also one that did not come to plan its presentation. */
+function resumeOf(
+  { periods, currentK, presentation }: session.SessionRecord,
+  channel: session.Channel,
+): SessionTimelineOptions['resume'] {
   const newest = periods.at(-1);
-  const segmentDuration = presentation?.segmentDurationSeconds;
-  if (newest === undefined || presentation === undefined || segmentDuration === undefined) return undefined;
+  if (newest === undefined) return undefined;
+  const segmentDuration =
+    presentation?.segmentDurationSeconds ??
+    (channel.segmentFromSource ? undefined : requireSegmentDuration(channel));
   const has = (kind: session.TrackKind): boolean =>
-    presentation.renditions.some((rendition) => rendition.kind === kind);
+    (presentation?.renditions ?? newest.tracks).some((track) => track.kind === kind);
   return {
     lastK: Math.max(currentK, newest.lastK ?? newest.firstK),
     nextOrdinal: newest.ordinal + 1,
     hasVideo: has(session.TrackKind.VIDEO),
     hasAudio: has(session.TrackKind.AUDIO),
-    segmentDuration,
+    ...(segmentDuration === undefined ? {} : { segmentDuration }),
   };
 }

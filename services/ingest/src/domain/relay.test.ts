@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { relay } from '@millrace/contracts';
 import { parseFragment } from '@millrace/media';
-import { Counter, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { START_TICKS, audioUnit, periodOf, videoUnit } from '../testing/units.ts';
 import type { IngestSession } from './ingest-session.ts';
 import { Relay } from './relay.ts';
@@ -19,9 +19,19 @@ beforeEach(() => {
   media = new SessionMedia({ seconds: 1, maxBytes: 600_000 }, new SlabPool(SLAB_BYTES), -1);
   const registers = [new Registry()];
   lagged = new Counter({ name: 'millrace_ingest_lagged_subscribers_total', help: 'Test.', registers });
-  const session = { media } as unknown as IngestSession;
-  served = new Relay({ sessionOf: (id) => (id === 's1' ? session : undefined), lagged });
+  served = relayOf(media);
 });
+
+/** A relay of one session, `s1`, whose media these are; `s0` is over and forgotten. */
+function relayOf(kept: SessionMedia): Relay {
+  const session = { media: kept } as unknown as IngestSession;
+  const subscriptions = new Gauge({ name: 'open', help: 'Test.', registers: [] });
+  const sessions = {
+    get: (id: string) => (id === 's1' ? session : undefined),
+    hasEnded: (id: string) => id === 's0',
+  };
+  return new Relay({ sessions, lagged, subscriptions });
+}
 
 function subscribe(
   request: Partial<relay.SubscribeRequest> = {},
@@ -94,14 +104,13 @@ describe('relay', () => {
 
   test('a large backlog comes in messages of about a megabyte', async () => {
     media = new SessionMedia({ seconds: 20, maxBytes: 64 * 1024 ** 2 }, new SlabPool(0), -1);
-    const session = { media } as unknown as IngestSession;
-    const large = new Relay({ sessionOf: () => session, lagged });
+    const large = relayOf(media);
     media.openPeriod(periodOf(['video']));
     for (let index = 0; index < 100; index += 1) media.append(videoUnit(index, 25, 100_000));
     media.endPeriod();
     const sizes: number[] = [];
     for await (const { payload } of large.subscribe(
-      { sessionId: 's', period: 0 },
+      { sessionId: 's1', period: 0 },
       AbortSignal.timeout(5000),
     )) {
       if (payload?.$case === 'fragments') sizes.push(payload.value.fragments.length);
@@ -122,18 +131,34 @@ describe('relay', () => {
     expect(await next(reading)).toBeUndefined();
   });
 
-  test('a reader that waits is told when the session is over', async () => {
+  test.each([
+    ['session-ended', relay.EndReason.SESSION_ENDED],
+    ['moved', relay.EndReason.MOVED],
+  ] as const)('memory that is freed under its readers tells them why: %s', async (ended, reason) => {
     media.openPeriod(periodOf(['video']));
-    const [following, awaiting] = [subscribe(), subscribe({ period: 1 })];
-    await next(following);
-    const ends = [next(following), next(awaiting)];
-    media.end();
-    expect(await Promise.all(ends)).toEqual([
-      endOf(relay.EndReason.SESSION_ENDED),
-      endOf(relay.EndReason.SESSION_ENDED),
-    ]);
-    expect(await next(subscribe())).toEqual(endOf(relay.EndReason.SESSION_ENDED));
-    expect(await next(subscribe({ sessionId: 'unknown' }))).toEqual(endOf(relay.EndReason.SESSION_ENDED));
+    media.append(videoUnit(0));
+    const [slow, awaiting] = [subscribe(), subscribe({ period: 1 })];
+    await next(slow);
+    const awaited = next(awaiting);
+    media.end(ended);
+    expect(await awaited).toEqual(endOf(reason));
+    media.free();
+    expect(await next(slow)).toEqual(endOf(reason));
+    expect(await next(subscribe())).toEqual(endOf(reason));
+    expect(media.bytes).toBe(0);
+  });
+
+  test('a session that is over and forgotten is still over', async () => {
+    expect(await next(subscribe({ sessionId: 's0' }))).toEqual(endOf(relay.EndReason.SESSION_ENDED));
+    const opening = served.openPeriod({ sessionId: 's0', leaseToken: 1, reason: 'test' });
+    await expect(opening).rejects.toMatchObject({ id: 'INGEST_SESSION_ENDED' });
+  });
+
+  test('nothing begins in a session that has moved', () => {
+    media.end('moved');
+    media.openPeriod(periodOf(['video']));
+    media.append(videoUnit(0));
+    expect([media.newestOrdinal, media.bytes]).toEqual([-1, 0]);
   });
 
   test('a reader that the ring has passed has lagged, and is counted', async () => {

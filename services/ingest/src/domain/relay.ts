@@ -1,69 +1,94 @@
 import { relay } from '@millrace/contracts';
 import { marshalFragment } from '@millrace/media';
 import type { SegmentStarted } from '@millrace/media';
-import { ServiceError } from '@millrace/runtime';
 import type { MediaRelay } from '@millrace/runtime';
-import type { Counter } from 'prom-client';
+import type { Counter, Gauge } from 'prom-client';
 import type { IngestSession } from './ingest-session.ts';
 import type { PeriodRing, RingCursor } from './period-ring.ts';
+import { endedSession, unknownSession } from './session-errors.ts';
 import type { SessionMedia } from './session-media.ts';
 import type { RingEntry, StoredUnit } from './unit-store.ts';
 
 /** A message stays below gRPC's usual limit of 4 MiB, but for a larger access unit. */
 const BATCH_BYTES = 1024 * 1024;
 
-/** Serves the sessions of this ingest to workers, from their rings. */
+/** The sessions that a relay serves. */
+export interface RelaySessions {
+  /** A session whose media this ingest holds. */
+  get(sessionId: string): IngestSession | undefined;
+  /** True for a session that is known to be over. */
+  hasEnded(sessionId: string): boolean;
+}
+
+/**
+ * Serves the sessions of this ingest to workers, from their rings.
+ *
+ * Both calls throw `INGEST_SESSION_UNKNOWN` for a session that is not here and not known to be over.
+ */
 export class Relay implements MediaRelay {
-  readonly #sessionOf: (sessionId: string) => IngestSession | undefined;
+  readonly #sessions: RelaySessions;
   readonly #lagged: Counter;
+  readonly #subscriptions: Gauge;
 
   constructor(options: {
-    readonly sessionOf: (sessionId: string) => IngestSession | undefined;
+    readonly sessions: RelaySessions;
     readonly lagged: Counter;
+    readonly subscriptions: Gauge;
   }) {
-    this.#sessionOf = options.sessionOf;
+    this.#sessions = options.sessions;
     this.#lagged = options.lagged;
+    this.#subscriptions = options.subscriptions;
   }
 
   async *subscribe(
     request: relay.SubscribeRequest,
     signal: AbortSignal,
   ): AsyncIterable<relay.SubscribeResponse> {
-    const media = this.#sessionOf(request.sessionId)?.media;
-    // Ingest has forgotten it, or never had it: either way nothing more comes from here.
+    const media = this.#sessions.get(request.sessionId)?.media;
     if (media === undefined) {
+      if (!this.#sessions.hasEnded(request.sessionId)) throw unknownSession(request.sessionId);
       yield endOf(relay.EndReason.SESSION_ENDED);
       return;
     }
-    while (media.newestOrdinal < request.period && !media.hasEnded) {
+    this.#subscriptions.inc();
+    try {
+      yield* this.#serve(media, request, signal);
+    } finally {
+      this.#subscriptions.dec();
+    }
+  }
+
+  async openPeriod(request: relay.OpenPeriodRequest): Promise<relay.OpenPeriodResponse> {
+    const session = this.#sessions.get(request.sessionId);
+    if (session === undefined) {
+      const { sessionId } = request;
+      throw this.#sessions.hasEnded(sessionId) ? endedSession(sessionId) : unknownSession(sessionId);
+    }
+    return session.requestPeriod(request.reason);
+  }
+
+  async *#serve(
+    media: SessionMedia,
+    request: relay.SubscribeRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<relay.SubscribeResponse> {
+    while (media.newestOrdinal < request.period && media.ended === undefined) {
       if (signal.aborted) return;
       await media.wait(signal);
     }
-    if (media.hasEnded) {
-      yield endOf(relay.EndReason.SESSION_ENDED);
+    if (media.newestOrdinal < request.period) {
+      yield this.#endOf(media);
       return;
     }
     const ring = media.ringOf(request.period);
     const cursor = ring?.seek(request.fromTicks);
     if (ring === undefined || cursor === undefined) {
-      yield this.#lag();
+      yield this.#pass(media);
       return;
     }
     yield { payload: { $case: 'period', value: ring.period } };
     for (const clock of ring.wallClocksBefore(cursor)) yield wallClockOf(clock);
     yield* this.#follow(media, ring, cursor, signal);
-  }
-
-  async openPeriod(request: relay.OpenPeriodRequest): Promise<relay.OpenPeriodResponse> {
-    const session = this.#sessionOf(request.sessionId);
-    if (session === undefined) {
-      throw new ServiceError(
-        'NOT_FOUND',
-        'INGEST_SESSION_UNKNOWN',
-        `Session ${request.sessionId} is not here`,
-      );
-    }
-    return session.requestPeriod(request.reason);
   }
 
   async *#follow(
@@ -75,20 +100,17 @@ export class Relay implements MediaRelay {
     const writer = new MessageWriter(cursor.next);
     while (!signal.aborted) {
       const isLast = ring.hasEnded;
-      if (media.hasEnded) {
-        yield endOf(relay.EndReason.SESSION_ENDED);
-        return;
-      }
       const ready = ring.read(cursor, BATCH_BYTES);
-      if (ready === undefined) {
-        yield this.#lag();
+      if (ready === undefined || media.isFreed) {
+        yield this.#pass(media);
         return;
       }
       if (ready.length > 0) {
         // All of them are made before the first is given out: their data holds for this turn only.
         yield* writer.marshal(ready);
       } else if (isLast) {
-        yield endOf(relay.EndReason.PERIOD_ENDED);
+        const isOver = media.ended === 'session-ended' && ring.period.ordinal === media.newestOrdinal;
+        yield endOf(isOver ? relay.EndReason.SESSION_ENDED : relay.EndReason.PERIOD_ENDED);
         return;
       } else {
         // In the same turn as the read that found nothing, or what comes in between would wake nobody.
@@ -97,9 +119,15 @@ export class Relay implements MediaRelay {
     }
   }
 
-  #lag(): relay.SubscribeResponse {
+  /** The media are not kept any more: all of them are gone, or only those the reader wanted. */
+  #pass(media: SessionMedia): relay.SubscribeResponse {
+    if (media.isFreed) return this.#endOf(media);
     this.#lagged.inc();
     return endOf(relay.EndReason.LAGGED);
+  }
+
+  #endOf(media: SessionMedia): relay.SubscribeResponse {
+    return endOf(media.ended === 'moved' ? relay.EndReason.MOVED : relay.EndReason.SESSION_ENDED);
   }
 }
 

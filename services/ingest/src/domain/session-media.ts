@@ -8,10 +8,14 @@ import { Wakeup } from './wakeup.ts';
 /** Ended periods are kept for workers that are still reading them. */
 const MAX_RINGS = 4;
 
+/** Why nothing more comes: the session is over, or another ingest has its publication. */
+export type MediaEnd = 'session-ended' | 'moved';
+
 /**
  * The recent media of a session: the ring of the open period, and those of ended ones as long as someone may need them.
  *
- * All of them together keep to the bounds of one ring, the oldest period given up first.
+ * All of them together keep to the bounds of one ring, the oldest period given up first. After `end` what is kept can still be
+ * read, until `free`.
  */
 export class SessionMedia {
   readonly #bounds: RingBounds;
@@ -20,7 +24,8 @@ export class SessionMedia {
   readonly #changed = new Wakeup();
   #newestOrdinal: number;
   #endedBytes = 0;
-  #hasEnded = false;
+  #ended: MediaEnd | undefined;
+  #isFreed = false;
 
   constructor(bounds: RingBounds, pool: SlabPool, newestOrdinal: number) {
     this.#bounds = bounds;
@@ -28,9 +33,14 @@ export class SessionMedia {
     this.#newestOrdinal = newestOrdinal;
   }
 
-  /** True when the session is over. */
-  get hasEnded(): boolean {
-    return this.#hasEnded;
+  /** Why no period follows any more; `undefined` as long as one may. */
+  get ended(): MediaEnd | undefined {
+    return this.#ended;
+  }
+
+  /** True when nothing is kept any more. */
+  get isFreed(): boolean {
+    return this.#isFreed;
   }
 
   get bytes(): number {
@@ -47,8 +57,9 @@ export class SessionMedia {
     return this.#rings.find(({ period }) => period.ordinal === ordinal);
   }
 
-  /** Begins a period. */
+  /** Begins a period; after `end` nothing begins. */
   openPeriod(period: session.Period): void {
+    if (this.#ended !== undefined) return;
     this.endPeriod();
     this.#rings.push(new PeriodRing(period, this.#bounds, this.#pool));
     this.#newestOrdinal = period.ordinal;
@@ -73,17 +84,22 @@ export class SessionMedia {
     this.#endedBytes += open.bytes;
   }
 
-  /** The session is over: readers are told, memory is freed. */
-  end(): void {
-    this.#hasEnded = true;
+  /** Nothing more comes: the open period ends, and readers are told when they have read what is kept. */
+  end(reason: MediaEnd): void {
+    if (this.#ended !== 'session-ended') this.#ended = reason;
     this.endPeriod();
-    for (const ring of this.#rings) ring.free();
-    this.#rings.length = 0;
-    this.#endedBytes = 0;
     this.#changed.wake();
   }
 
-  /** Resolves when a period begins, the session ends, or the signal is aborted. */
+  /** Gives the memory back; readers that are not done are told why. */
+  free(): void {
+    this.#isFreed = true;
+    for (const ring of this.#rings) ring.free();
+    this.#rings.length = 0;
+    this.#endedBytes = 0;
+  }
+
+  /** Resolves when a period begins, nothing more comes, or the signal is aborted. */
   wait(signal: AbortSignal): Promise<void> {
     return this.#changed.wait(signal);
   }

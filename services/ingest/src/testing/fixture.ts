@@ -124,7 +124,8 @@ function controlOf(change: Partial<session.Channel>): Control {
   };
 }
 
-const DEFAULT_CHANNEL: session.Channel = {
+/** The channel that tests change. */
+export const DEFAULT_CHANNEL: session.Channel = {
   name: 'news',
   segmentDurationSeconds: { numerator: 1, denominator: 1 },
   segmentFromSource: false,
