@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { session } from '@millrace/contracts';
 import { MemoryLeaseStore, ServiceError } from '@millrace/runtime';
 import { audioRendition, videoRendition } from './testing/renditions.ts';
 import { readServed } from './testing/served-media.ts';
@@ -171,6 +172,25 @@ describe('what the record says was there', () => {
     }
   });
 });
+
+test('a session that is over and that ingest does not know any more is brought to its end', async () => {
+  const worker = await sourceWorker(8);
+  worker.relay.arriveUntil(4.5);
+  await worker.sink.until(() => worker.sink.window.rowsOf('audio').length >= 2);
+  const [first] = worker.periods;
+  if (first === undefined) throw new Error('no period');
+  worker.relay.loseSession();
+  await until(async () => (await worker.sumOf('peerFailures')) >= 2);
+  expect(await worker.sumOf('peerOutages')).toBe(1);
+  worker.change({ state: session.SessionState.ENDED, periods: [{ ...first, lastK: FIRST_K + 3 }] });
+  expect(await worker.finished()).toBe('session-ended');
+  expect(worker.sink.window.rowsOf('source').map(({ isGap }) => isGap)).toEqual([false, false, true, true]);
+  expect(await worker.sumOf('peerOutages')).toBe(0);
+});
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
+}
 
 test('an access unit that is not what it says is left out and counted; the rest goes on', async () => {
   const worker = (harness = new WorkerHarness());

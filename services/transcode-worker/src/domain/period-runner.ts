@@ -1,5 +1,6 @@
 import { relay, session } from '@millrace/contracts';
 import type { sink } from '@millrace/contracts';
+import { ServiceError } from '@millrace/runtime';
 import { subscriptionStart } from './attempt-plan.ts';
 import { pause, withDeadline } from './deadline.ts';
 import type { LadderShedding, SheddingDecision } from './ladder-shedding.ts';
@@ -12,9 +13,13 @@ import type { SessionContext } from './session-context.ts';
 /** How a period ended: its rows are complete unless it was aborted. */
 export type PeriodOutcome = 'period-ended' | 'session-ended' | 'aborted';
 
+const RELAY_MOVED = 'INGEST_SESSION_MOVED';
 /** A worker that finds no rows joins a period at its start when that is no further back than this. */
 const MAX_JOIN_BACK_SEGMENTS = 3;
-const OPEN_PERIOD_DEADLINE_MS = 2000;
+/** Ingest waits up to 10 s for the IDR that a period begins with. */
+const OPEN_PERIOD_DEADLINE_MS = 12_000;
+/** Failures in a row (about 10 s) after which media of a period that is over are waited for no longer. */
+const MAX_FAILURES_AFTER_END = 40;
 
 /** Makes one period of a session: attempt after attempt, each from where the rows end. */
 export class PeriodRunner {
@@ -82,8 +87,7 @@ export class PeriodRunner {
       case 'init-differs':
         return this.#abandon(`the init segment of ${outcome.renditionId} differs`, signal);
       case 'relay-failed':
-        await pause(this.#context.ingestOutage.failed(outcome.error), signal);
-        return undefined;
+        return this.#awaitRelay(outcome.error, signal);
     }
   }
 
@@ -95,13 +99,29 @@ export class PeriodRunner {
       case relay.EndReason.LAGGED:
         return this.#abandon('ingest no longer holds the resume point', signal);
       case relay.EndReason.MOVED:
-        await pause(this.#context.ingestOutage.failed(new Error('the session has moved')), signal);
-        return undefined;
+        return this.#awaitRelay(new ServiceError('NOT_FOUND', RELAY_MOVED, 'the session has moved'), signal);
       case relay.EndReason.PERIOD_ENDED:
       case relay.EndReason.UNSPECIFIED:
         this.#endPeriod();
         return 'period-ended';
     }
+  }
+
+  /** Ingest gives nothing: it is asked again, unless the period is over and its media are nowhere any more. */
+  async #awaitRelay(error: unknown, signal: AbortSignal): Promise<PeriodOutcome | undefined> {
+    const { ingestOutage, record } = this.#context;
+    const delayMs = ingestOutage.failed(error);
+    const hasEnded = record().state === session.SessionState.ENDED;
+    const hasSuccessor = record().periods.some(({ ordinal }) => ordinal > this.#ordinal);
+    const isAbsent =
+      error instanceof ServiceError && (error.id === 'INGEST_SESSION_UNKNOWN' || error.id === RELAY_MOVED);
+    const isGivenUp = isAbsent || ingestOutage.failures > MAX_FAILURES_AFTER_END;
+    if (!isGivenUp || !(hasEnded || hasSuccessor)) {
+      await pause(delayMs, signal);
+      return undefined;
+    }
+    this.#endPeriod();
+    return hasSuccessor ? 'period-ended' : 'session-ended';
   }
 
   /** The period cannot be continued: what it lacks is gaps, and the session goes on in the next one. */

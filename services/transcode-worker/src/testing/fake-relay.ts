@@ -1,5 +1,6 @@
 import { relay } from '@millrace/contracts';
 import type { session } from '@millrace/contracts';
+import { ServiceError } from '@millrace/runtime';
 import type { MediaRelay } from '@millrace/runtime';
 import type { SyntheticMedia } from './synthetic-media.ts';
 
@@ -25,6 +26,7 @@ export class FakeRelay implements MediaRelay {
   onOpenPeriod: () => void = () => {};
   #isSessionEnded = false;
   #isForgotten = false;
+  #isLost = false;
   #playing: NodeJS.Timeout | undefined;
 
   /** Adds a period of which nothing has arrived yet. */
@@ -88,6 +90,13 @@ export class FakeRelay implements MediaRelay {
     this.#wake();
   }
 
+  /** Ingest has never heard of the session: it was started anew. */
+  loseSession(): void {
+    this.pause();
+    this.#isLost = true;
+    this.#wake();
+  }
+
   async *subscribe(
     request: relay.SubscribeRequest,
     signal: AbortSignal,
@@ -106,6 +115,7 @@ export class FakeRelay implements MediaRelay {
     let at = startIndex(found.fragments, request.fromTicks);
     let k = Number.NEGATIVE_INFINITY;
     for (;;) {
+      if (this.#isLost) throw new ServiceError('NOT_FOUND', 'INGEST_SESSION_UNKNOWN', 'not here');
       if (this.#isForgotten) {
         yield endOf(relay.EndReason.SESSION_ENDED);
         return;
