@@ -52,7 +52,7 @@ describe('MPD of a session', () => {
     const view = viewOfRows(
       rowsOf(FIRST_K, 2),
       rowsOf(FIRST_K + 2, 2, { gaps: ['720p'] }),
-      rowsOf(FIRST_K + 4, 1),
+      rowsOf(FIRST_K + 4, 2),
     );
     const { periods } = presentationMpd(view, presentationOf(), 'timeline');
     expect(periods.map(({ id }) => id)).toEqual(['p0', `p0-${FIRST_K + 2}`, `p0-${FIRST_K + 4}`]);
@@ -63,11 +63,31 @@ describe('MPD of a session', () => {
     expect(periods.map(({ duration }) => duration)).toEqual([undefined, undefined, undefined]);
   });
 
+  test('a last segment in which only one track has media is no Period, whatever follows', () => {
+    const whole = viewOfRows(rowsOf(FIRST_K, 2));
+    const rows = rowsOf(FIRST_K + 2, 1, { gaps: ['audio'], lastSeconds: { video: 1 / 30, audio: 0 } });
+    const cut = viewOfRows(rowsOf(FIRST_K, 2), rows);
+    expect(presentationMpd(cut, presentationOf(), 'timeline').periods).toEqual(
+      presentationMpd(whole, presentationOf(), 'timeline').periods,
+    );
+    const ended = withRecord(cut, recordOf({ state: session.SessionState.ENDED, revision: 2 }));
+    expect(presentationMpd(ended, presentationOf(), 'timeline')).toMatchObject({
+      life: { mediaPresentationDuration: { value: (FIRST_K + 2) * 2_000_000 } },
+      periods: [{ id: 'p0', duration: { value: 4_000_000 } }],
+    });
+    // The same rows begin a Period once more of them follow.
+    const more = viewOfRows(rowsOf(FIRST_K, 2), rows, rowsOf(FIRST_K + 3, 1, { gaps: ['audio'] }));
+    expect(presentationMpd(more, presentationOf(), 'timeline').periods.map(({ id }) => id)).toEqual([
+      'p0',
+      `p0-${FIRST_K + 2}`,
+    ]);
+  });
+
   test('numbers in which nothing has media are between two Periods, the first of which has a duration', () => {
     const view = viewOfRows(
       rowsOf(FIRST_K, 2),
       rowsOf(FIRST_K + 2, 1, { gaps: ['720p', '360p', 'audio'] }),
-      rowsOf(FIRST_K + 3, 1),
+      rowsOf(FIRST_K + 3, 2),
     );
     const { periods } = presentationMpd(view, presentationOf(), 'number');
     expect(periods.map(({ id, duration }) => [id, duration?.value])).toEqual([

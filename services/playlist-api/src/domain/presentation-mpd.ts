@@ -8,7 +8,7 @@ import type {
   MpdSegmentTemplate,
   Ticks,
 } from '@millrace/media';
-import { hasMedia, lastListedK } from './session-view.ts';
+import { lastListedK, listedSpans } from './session-view.ts';
 import type { SessionView, Span } from './session-view.ts';
 
 /** `timeline`: SegmentTimeline, exact times. `number`: `$Number$` with one nominal duration (C-4). */
@@ -39,7 +39,7 @@ export function presentationMpd(
   const { record } = view;
   const seg = segOf(presentation);
   const isOver = record.state === session.SessionState.ENDED;
-  const listed = view.spans.filter(hasMedia);
+  const listed = listedSpans(view);
   const last = listed.at(-1);
   return {
     id: record.sessionId,

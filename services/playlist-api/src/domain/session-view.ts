@@ -56,12 +56,25 @@ export function lastListedK(view: SessionView): number | undefined {
 
 /** True once a player can start: every rendition lists the same segment, and there are media. It stays true. */
 export function isPlayable(view: SessionView): boolean {
-  return view.spans.some(hasMedia);
+  return listedSpans(view).length > 0;
 }
 
-/** True when a span is a Period; one without media only separates its neighbours. */
-export function hasMedia(span: Span): boolean {
-  return span.renditionIds.length > 0;
+/** The spans that are Periods, oldest first. Once a span is one, it stays one. */
+export function listedSpans({ spans, record }: Pick<SessionView, 'spans' | 'record'>): readonly Span[] {
+  return spans.filter((span, index) => isListed(span, spans[index + 1], record.periods));
+}
+
+/**
+ * True when a span is a Period; one without media only separates its neighbours.
+ *
+ * An encoder that goes away just after a grid point leaves a segment in which one track has a frame and the other none.
+ * Nobody misses it, and a Period of it leaves dash.js waiting at its start for ever: renditions that come or go make a Period
+ * only when another segment of theirs follows.
+ */
+function isListed(span: Span, next: Span | undefined, periods: readonly session.Period[]): boolean {
+  const opened = periods.find(({ ordinal }) => ordinal === span.period)?.firstK ?? span.firstK;
+  const isFollowed = span.lastK > span.firstK || next?.period === span.period;
+  return span.renditionIds.length > 0 && (span.firstK === opened || isFollowed);
 }
 
 /** How long an ended session stays, in ms: never longer than the packager keeps its media. */
@@ -88,7 +101,7 @@ function advance(view: SessionView): SessionView {
   if (firstK === undefined) return bounded({ ...view, spans });
   // While the whole window is a gap, the last segment with media stays: an MPD cannot be empty, and players that find
   // it so give up.
-  const lastMedia = spans.findLast(hasMedia);
+  const lastMedia = listedSpans({ ...view, spans }).at(-1);
   const isKept = (row: sink.Row): boolean => row.k >= firstK || row.k === lastMedia?.lastK;
   // A rendition may be ahead of the others, but not without bound.
   const maxRows = presentation.windowSegments + MAX_UNLISTED_ROWS;
