@@ -250,17 +250,20 @@ describe('revisions of an MPD', () => {
 
   test('a replica that starts late, with the rows of the window only, writes equal bytes whatever came before', () => {
     fc.assert(
-      fc.property(steps, (script) => {
-        for (const early of viewsOf(script)) {
-          const ks = (early.rows.get('720p') ?? []).map(({ k }) => k).slice(-presentationOf().windowSegments);
-          const rows = [...early.rows.values()].flat().filter(({ k }) => ks.includes(k));
-          const late = withRows(emptyView(early.record), rows);
-          // A window in which a player cannot start: this replica has nothing to say yet.
-          if (!isPlayable(late)) continue;
-          for (const form of ['timeline', 'number'] as const) {
-            const [a, b] = [early, late].map((view) => presentationMpd(view, presentationOf(), form));
-            expect(b).toEqual(a);
-          }
+      fc.property(steps, fc.nat(), (script, drawn) => {
+        const views = viewsOf(script);
+        const early = views[drawn % Math.max(1, views.length)];
+        if (early === undefined) return;
+        const ks = (early.rows.get('720p') ?? []).map(({ k }) => k).slice(-presentationOf().windowSegments);
+        const rows = [...early.rows.values()].flat().filter(({ k }) => ks.includes(k));
+        const late = withRows(emptyView(early.record), rows);
+        // A window in which a player cannot start: this replica has nothing to say yet.
+        if (!isPlayable(late)) return;
+        for (const form of ['timeline', 'number'] as const) {
+          const [a, b] = [early, late].map((view) =>
+            marshalMpd(presentationMpd(view, presentationOf(), form)),
+          );
+          expect(b).toBe(a);
         }
       }),
       { numRuns: NUM_RUNS, seed: 1 },
