@@ -1,6 +1,6 @@
 /**
  * Writes docs/reference: settings from the configuration schemas, metrics from the registries, error ids from where they are
- * raised. Exit codes: 0 written.
+ * raised, events from their messages. Exit codes: 0 written.
  */
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -18,6 +18,7 @@ import { createPackagerMetrics } from '../services/packager/src/metrics.ts';
 import { createPlaylistApiMetrics } from '../services/playlist-api/src/metrics.ts';
 import { standaloneConfigSchema } from '../services/standalone/src/config.ts';
 import { createWorkerMetrics } from '../services/transcode-worker/src/metrics.ts';
+import { renderEventReference } from './event-reference.ts';
 
 const ROOT = `${import.meta.dirname}/../`;
 const DIRECTORY = join(ROOT, 'docs/reference');
@@ -128,8 +129,16 @@ function errors(): void {
   write('errors', 'Error ids', introduction, body);
 }
 
+function events(): void {
+  const proto = readFileSync(join(ROOT, 'proto/millrace/events/v1/events.proto'), 'utf8');
+  const introduction =
+    'The messages of `millrace.events.v1`: the value of a record on the topic of that name, of the type that its header `ce_type` names (`millrace.events.v1.SessionOpened`). [How they travel](../events.md). Types with a package in front are in [proto](../../proto/millrace).';
+  write('events', 'Events', introduction, renderEventReference(proto));
+}
+
 mkdirSync(DIRECTORY, { recursive: true });
 configuration();
+events();
 metrics();
 errors();
 process.stdout.write(

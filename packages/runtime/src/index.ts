@@ -21,7 +21,7 @@ export type { ServiceErrorCode } from './service-error.ts';
 export { startAdminServer } from './admin-server.ts';
 export type { RunningAdminServer } from './admin-server.ts';
 
-export { eventsConfigSchema, kafkaConfigSchema } from './adapters/kafka/config.ts';
+export { eventBusConfigSchema, eventsConfigSchema, kafkaConfigSchema } from './adapters/kafka/config.ts';
 export type { EventsConfig, KafkaConfig } from './adapters/kafka/config.ts';
 export { KafkaEventBus } from './adapters/kafka/kafka-event-bus.ts';
 export { createKafkaEventMetrics } from './adapters/kafka/metrics.ts';

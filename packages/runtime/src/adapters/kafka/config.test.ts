@@ -2,12 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { z } from 'zod';
 import { loadConfig } from '../../config.ts';
 import { formatHelp } from '../../config-reference.ts';
-import { eventsConfigSchema, kafkaConfigSchema } from './config.ts';
-
-const schema = z.object({ kafka: kafkaConfigSchema, events: eventsConfigSchema });
+import { eventBusConfigSchema as schema } from './config.ts';
 
 function load(env: Record<string, string>, argv: readonly string[] = []) {
   return loadConfig(schema, { service: 'test', argv, env });

@@ -117,3 +117,6 @@ export type KafkaConfig = z.infer<typeof kafkaConfigSchema>;
 
 /** Topics, and what may wait while Kafka is away. */
 export type EventsConfig = z.infer<typeof eventsConfigSchema>;
+
+/** The sections that a program needs which has a `KafkaEventBus`. */
+export const eventBusConfigSchema = z.object({ kafka: kafkaConfigSchema, events: eventsConfigSchema });

@@ -4,17 +4,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { KafkaCluster } from '../../../../../../scripts/kafka/kafka-cluster.ts';
 import type { EventEnvelope } from '../../../ports/event-bus.ts';
-import { eventsConfigSchema, kafkaConfigSchema } from '../config.ts';
+import { eventBusConfigSchema } from '../config.ts';
 import { KafkaEventBus } from '../kafka-event-bus.ts';
 
-const schema = z.object({ kafka: kafkaConfigSchema, events: eventsConfigSchema });
 const STOP_DEADLINE_MS = 5000;
 
 /** What a test says of its buses. */
-export type BusSettings = z.input<typeof schema>;
+export type BusSettings = z.input<typeof eventBusConfigSchema>;
 
 /** A bus and what it counts. */
 export interface TestBus {
@@ -45,14 +44,20 @@ export class KafkaFixture {
     return cluster;
   }
 
-  /** A bus that has not been started. */
-  createBus(settings: BusSettings): TestBus {
+  /** A bus that has not been started; its log lines are silent unless they are collected. */
+  createBus(settings: BusSettings, lines?: Record<string, unknown>[]): TestBus {
     const registry = new Registry();
     const bus = new KafkaEventBus({
-      ...schema.parse({ ...settings, events: { partitions: 3, ...settings.events } }),
+      ...eventBusConfigSchema.parse({ ...settings, events: { partitions: 3, ...settings.events } }),
       service: 'test',
       instance: 'test-1',
-      logger: pino({ level: process.env['MILLRACE_TEST_LOG'] ?? 'silent' }),
+      logger:
+        lines === undefined
+          ? pino({ level: 'silent' })
+          : pino(
+              { level: 'info' },
+              { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+            ),
       registry,
     });
     this.#buses.push(bus);
