@@ -1,9 +1,10 @@
 import { ServiceError } from '@millrace/runtime';
 import express, { Router } from 'express';
-import type { RequestHandler } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { middleware as openApiValidator } from 'express-openapi-validator';
 import { adminAuth } from './admin-auth.ts';
 import type { HandlerDependencies } from './handler.ts';
+import { allowedMethods } from './allowed-methods.ts';
 import { liveJson } from './live-json.ts';
 import { publicPaths, readOpenApiDocument } from './openapi-document.ts';
 import { pageOf, pageRequestOf, stretchOf } from './pages.ts';
@@ -25,11 +26,13 @@ export function apiRoutes(dependencies: HandlerDependencies): Router {
   const document = readOpenApiDocument();
   const auth = adminAuth({ adminToken: config.adminToken, clock, refusals: metrics.adminRefusals });
   const openPaths = publicPaths(document);
+  router.use(allowedMethods(document));
   router.use((request, response, next) => {
     if (request.method === 'GET' && openPaths.has(request.path)) next();
     else auth(request, response, next);
   });
   router.use(express.json({ limit: MAX_BODY_BYTES, strict: true }));
+  router.use(emptyBody);
   router.use(
     ...openApiValidator({
       apiSpec: readOpenApiDocument() as never,
@@ -48,6 +51,17 @@ export function apiRoutes(dependencies: HandlerDependencies): Router {
   addLadders(router, dependencies);
   addSessions(router, dependencies);
   return router;
+}
+
+/** No body is an empty document, of whatever type: where all is optional, nobody has to say that it is JSON. */
+function emptyBody(request: Request, _response: Response, next: NextFunction): void {
+  const { headers, method } = request;
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (!hasBody && (method === 'POST' || method === 'PUT')) {
+    headers['content-type'] = 'application/json';
+    request.body = {};
+  }
+  next();
 }
 
 function addChannels(router: Router, { store, catalogue, mirror }: HandlerDependencies): void {

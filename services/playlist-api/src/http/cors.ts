@@ -1,4 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
+import { problemOf, sendProblem } from './problem.ts';
 
 const PREFLIGHT_SECONDS = 86_400;
 
@@ -22,7 +23,11 @@ export function publicReadOnly(request: Request, response: Response, next: NextF
     return;
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.set({ Allow: 'GET, HEAD, OPTIONS', 'Cache-Control': 'no-store' }).status(405).end();
+    response.set('Allow', 'GET, HEAD, OPTIONS');
+    sendProblem(
+      response,
+      problemOf(405, 'PLAYLIST_API_METHOD_UNKNOWN', 'This path has only GET, HEAD, OPTIONS.'),
+    );
     return;
   }
   next();

@@ -106,7 +106,7 @@ export function playRoutes(options: {
         problemOf(
           404,
           'PLAYLIST_API_PATH_UNKNOWN',
-          `There is no ${[...OBJECTS.keys()].join(', no ')} at this path.`,
+          `A channel has ${[...OBJECTS.keys()].join(', ')} and nothing else.`,
         ),
       );
       return;

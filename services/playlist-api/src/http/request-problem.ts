@@ -24,7 +24,7 @@ const DETAILS: Readonly<Record<number, string>> = {
   404: 'There is nothing at this path: /v1/openapi.json lists what there is.',
   405: 'This path does not have the method: /v1/openapi.json lists what it has.',
   413: 'The body is too large.',
-  415: 'The body must be application/json, uncompressed or gzip.',
+  415: 'The body must be JSON, uncompressed or gzip: send it with "Content-Type: application/json".',
 };
 
 const MAX_PROBLEMS = 20;
@@ -36,10 +36,21 @@ const MAX_PROBLEMS = 20;
  */
 export function requestProblemOf(error: unknown): Problem | undefined {
   if (error instanceof RequestProblem) return error.problem;
-  const { status, errors } = error as { readonly status?: unknown; readonly errors?: unknown };
+  const { status, errors, type } = error as {
+    readonly status?: unknown;
+    readonly errors?: unknown;
+    readonly type?: unknown;
+  };
   if (typeof status !== 'number' || status < 400 || status >= 500) return undefined;
   const id = IDS[status];
   if (id !== undefined) return problemOf(status, id, DETAILS[status] ?? '');
+  if (type === 'entity.parse.failed')
+    return problemOf(
+      400,
+      'PLAYLIST_API_REQUEST_INVALID',
+      'The body is not JSON: check its quotes and brackets.',
+      [],
+    );
   const places = Array.isArray(errors) ? errors.slice(0, MAX_PROBLEMS).map(placeOf) : [];
   return invalidRequest(places);
 }
