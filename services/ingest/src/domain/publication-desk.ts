@@ -1,6 +1,7 @@
 import { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
-import type { Clock, EventBus, EventEmitter, Logger, SessionStore } from '@millrace/runtime';
+import type { Clock, EventBus, EventEmitter, Logger, PublishOutcome, SessionStore } from '@millrace/runtime';
+import { withDeadline } from './deadline.ts';
 import { Publication } from './publication.ts';
 import type { LossReason } from './publication.ts';
 import type { Admission, PublishAdmission, PublishRequest } from './publish-admission.ts';
@@ -21,6 +22,11 @@ export interface PublicationDeskDependencies {
 }
 
 const RENEW_INTERVAL_MS = 300;
+/** A renewal that takes longer comes too late for the publication's second. */
+const RENEW_DEADLINE_MS = 1000;
+const RELEASE_DEADLINE_MS = 1000;
+/** As long as a new publication is held for a store that does not answer. */
+const REGAIN_DEADLINE_MS = 10_000;
 const TICK_INTERVAL_MS = 100;
 /** How long what the end of a publication changed may take to be written before the channel is given up all the same. */
 const WRITE_DEADLINE_MS = 2000;
@@ -33,6 +39,8 @@ export class PublicationDesk {
   readonly #dependencies: PublicationDeskDependencies;
   readonly #publications = new Map<string, Publication>();
   readonly #renewing = new Set<Publication>();
+  /** Those whose last renewal failed. */
+  readonly #unrenewed = new WeakSet<Publication>();
   readonly #releasing = new Set<Promise<void>>();
   #renewTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
@@ -166,7 +174,7 @@ export class PublicationDesk {
   async #release(channel: string, token: number): Promise<void> {
     const { store, logger } = this.#dependencies;
     try {
-      await store.releasePublication(channel, token);
+      await withDeadline(store.releasePublication(channel, token), RELEASE_DEADLINE_MS);
     } catch (error) {
       logger.warn({ err: error, channel }, 'A publication could not be given up; it expires');
     }
@@ -179,11 +187,16 @@ export class PublicationDesk {
     const { store, logger } = this.#dependencies;
     const { channel, token } = publication;
     try {
-      if (!(await store.renewPublication(channel, token)) && publication.token === token) {
-        await this.#regain(publication);
-      }
+      const isHeld = await withDeadline(store.renewPublication(channel, token), RENEW_DEADLINE_MS);
+      if (!isHeld && publication.token === token) await this.#regain(publication);
+      if (this.#unrenewed.delete(publication)) logger.info({ channel }, 'A publication is renewed again');
     } catch (error) {
-      logger.warn({ err: error, channel }, 'A publication could not be renewed; media goes on');
+      if (this.#unrenewed.has(publication)) return;
+      this.#unrenewed.add(publication);
+      logger.warn(
+        { err: error, channel },
+        'A publication could not be renewed; media goes on, it is tried again until it succeeds, which is logged',
+      );
     } finally {
       this.#renewing.delete(publication);
     }
@@ -202,7 +215,11 @@ export class PublicationDesk {
     const { store, logger } = this.#dependencies;
     if (publication.hasEnded) return;
     const takeoverPolicy = session.TakeoverPolicy.REJECT;
-    const outcome = await store.claimPublication({ ...publication.claim, takeoverPolicy });
+    const answer = store.claimPublication({ ...publication.claim, takeoverPolicy });
+    const outcome = await withDeadline(answer, REGAIN_DEADLINE_MS).catch((error: unknown) => {
+      void this.#forget(publication.channel, answer);
+      throw error;
+    });
     const sessionId = publication.live.session.id;
     const isSame = outcome.kind === 'accepted' && outcome.record.sessionId === sessionId;
     if (isSame && !publication.hasEnded) {
@@ -212,5 +229,10 @@ export class PublicationDesk {
     }
     if (outcome.kind === 'accepted') await this.#release(publication.channel, outcome.token);
     publication.end('taken-over');
+  }
+  /** A claim that is granted after nobody waits for it any more is given back. */
+  async #forget(channel: string, answer: Promise<PublishOutcome>): Promise<void> {
+    const outcome = await answer.catch(() => undefined);
+    if (outcome?.kind === 'accepted') await this.#release(channel, outcome.token);
   }
 }

@@ -3,6 +3,7 @@ import { control } from '@millrace/contracts';
 import type { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, Control, Logger, PublishClaim, PublishOutcome, SessionStore } from '@millrace/runtime';
+import { withDeadline } from './deadline.ts';
 import {
   abandoned,
   channelDisabled,
@@ -157,25 +158,5 @@ export class PublishAdmission {
     this.#dependencies.store.releasePublication(channel, token).catch((error: unknown) => {
       this.#dependencies.logger.warn({ err: error, channel }, 'A claim could not be given back; it expires');
     });
-  }
-}
-
-async function withDeadline<T>(answer: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new ServiceError('DEADLINE_EXCEEDED', 'INGEST_NO_ANSWER', `No answer within ${Math.round(ms)} ms`, {
-            retryable: true,
-          }),
-        ),
-      ms,
-    );
-  });
-  try {
-    return await Promise.race([answer, expiry]);
-  } finally {
-    clearTimeout(timer);
   }
 }
