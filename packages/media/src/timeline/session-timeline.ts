@@ -33,7 +33,7 @@ export interface SessionTimelineOptions {
   readonly graceSeconds: number;
   /** Keeps the encoder's frame times instead of a constant rate. */
   readonly isVariableFrameRate: boolean;
-  /** The configuration that audio has as silence until its own comes: AAC-LC. */
+  /** The configuration that audio has as silence until its own comes for the first time: AAC-LC. */
   readonly defaultAudio: AudioConfig;
   /** Where a session that another process began goes on. */
   readonly resume?: {
@@ -62,6 +62,8 @@ export class SessionTimeline {
   #nextOrdinal: number;
   /** The kinds of track that the session has had; fixed when its first period opens. */
   readonly #kinds = new Set<'video' | 'audio'>();
+  /** Audio that comes late will most likely be what it was in the period before, and need no period of its own. */
+  #expectedAudio: AudioConfig;
   #publication: Publication | undefined;
   #opening: PeriodOpening | undefined;
   #period: RunningPeriod | undefined;
@@ -75,6 +77,7 @@ export class SessionTimeline {
 
   constructor(options: SessionTimelineOptions) {
     this.#options = options;
+    this.#expectedAudio = options.defaultAudio;
     const { segmentDurationSeconds: segment, resume } = options;
     this.#segment = resume?.segmentDuration ?? (segment === 'source' ? undefined : segment);
     if (this.#segment !== undefined) {
@@ -297,9 +300,10 @@ export class SessionTimeline {
     }
     if (!this.#isExpected('audio')) return tracks;
     const isAnnounced = this.#kinds.has('audio') || (metadata?.hasAudio ?? false);
-    const config = audio ?? (isAnnounced ? this.#options.defaultAudio : undefined);
-    if (config !== undefined) tracks.push({ trackId: AUDIO_TRACK_ID, timescale: config.sampleRate, config });
-    return tracks;
+    const config = audio ?? (isAnnounced ? this.#expectedAudio : undefined);
+    if (config === undefined) return tracks;
+    this.#expectedAudio = config;
+    return [...tracks, { trackId: AUDIO_TRACK_ID, timescale: config.sampleRate, config }];
   }
 
   #watch(period: RunningPeriod, publication: Publication): void {

@@ -2,6 +2,7 @@ import { session } from '@millrace/contracts';
 import type { relay } from '@millrace/contracts';
 import { SessionTimeline } from '@millrace/media';
 import type {
+  AudioConfig,
   PeriodOpened,
   Rational,
   SegmentStarted,
@@ -23,7 +24,7 @@ import { SessionMeter } from './session-meter.ts';
 import { SessionOpening } from './session-opening.ts';
 import type { SlabPool } from './slab-pool.ts';
 import { toTrack } from './session-track.ts';
-import { DEFAULT_AUDIO } from './track-config.ts';
+import { audioConfigOf, DEFAULT_AUDIO } from './track-config.ts';
 
 /** What a session of ingest is built on. */
 export interface IngestSessionDependencies {
@@ -73,7 +74,7 @@ export class IngestSession {
       segmentDurationSeconds: channel.segmentFromSource ? 'source' : requireSegmentDuration(channel),
       graceSeconds: channel.graceSeconds,
       isVariableFrameRate: channel.isVariableFrameRate,
-      defaultAudio: DEFAULT_AUDIO,
+      defaultAudio: recordedAudio(record) ?? DEFAULT_AUDIO,
       ...(resume === undefined ? {} : { resume }),
     });
   }
@@ -258,4 +259,12 @@ function resumeOf(
     hasAudio: has(session.TrackKind.AUDIO),
     ...(segmentDuration === undefined ? {} : { segmentDuration }),
   };
+}
+
+/** The configuration that audio had last: when it is late again, it needs no period of its own. */
+function recordedAudio({ periods }: session.SessionRecord): AudioConfig | undefined {
+  const recorded = periods.at(-1)?.tracks.find(({ kind }) => kind === session.TrackKind.AUDIO);
+  return recorded === undefined || recorded.decoderConfig.length === 0
+    ? undefined
+    : audioConfigOf(recorded.decoderConfig);
 }

@@ -5,17 +5,13 @@ import type { PublishOutcome } from '@millrace/runtime';
 import type { MediaRelayFixture } from '@millrace/runtime/contract';
 import { ManualClock } from '@millrace/testkit';
 import { Registry } from 'prom-client';
-import { MediaInput } from '../domain/media-input.ts';
 import { Relay } from '../domain/relay.ts';
 import { SessionDirectory } from '../domain/session-directory.ts';
-import type { LiveSession } from '../domain/session-directory.ts';
 import { SlabPool } from '../domain/slab-pool.ts';
 import { createIngestMetrics } from '../metrics.ts';
-import { readFlv } from './encoder.ts';
 import { DEFAULT_CHANNEL } from './fixture.ts';
+import { SessionFeed } from './session-feed.ts';
 
-/** One second of H.264 with B-frames at 30 fps, GOP 15, and AAC at 48 kHz. */
-const SECOND = readFlv(new URL('../../../../packages/media/src/testdata/b-frames.flv', import.meta.url));
 const RING = { seconds: 4, maxBytes: 64 * 1024 * 1024 };
 
 /** An ingest without sockets: its sessions and its relay, on a manual clock. */
@@ -47,7 +43,7 @@ export async function createRelayFixture(): Promise<MediaRelayFixture> {
   const { sessionId } = first.record;
   const live = directory.open(first.record, DEFAULT_CHANNEL, () => undefined);
   live.writer.token = first.token;
-  let publication: Encoding | undefined = new Encoding(live, clock);
+  let publication: SessionFeed | undefined = new SessionFeed(live.session, clock);
   let { token } = first;
 
   return {
@@ -61,7 +57,7 @@ export async function createRelayFixture(): Promise<MediaRelayFixture> {
       if (publication === undefined) {
         ({ token } = await claim('encoder-1'));
         live.writer.token = token;
-        publication = new Encoding(live, clock);
+        publication = new SessionFeed(live.session, clock);
       }
       for (let second = 0; second < seconds; second += 1) publication.sendSecond();
       await turn();
@@ -88,32 +84,4 @@ export async function createRelayFixture(): Promise<MediaRelayFixture> {
     subscriptions: async () => (await metrics.subscriptions.get()).values[0]?.value ?? 0,
     stop: async () => directory.stop(),
   };
-}
-
-/** One publication as its encoder sends it, second by second. */
-class Encoding {
-  readonly #live: LiveSession;
-  readonly #clock: ManualClock;
-  readonly #input = new MediaInput();
-  #sentSeconds = 0;
-
-  constructor(live: LiveSession, clock: ManualClock) {
-    this.#live = live;
-    this.#clock = clock;
-    live.session.beginPublication('reconnect');
-  }
-
-  sendSecond(): void {
-    const { session: target } = this.#live;
-    const startMs = this.#clock.now();
-    for (const { type, timestampMs, body } of SECOND) {
-      if (type === 'script') continue;
-      this.#clock.advance(startMs + timestampMs - this.#clock.now());
-      const { config, unit } = this.#input.push(type, timestampMs + this.#sentSeconds * 1000, body);
-      if (config !== undefined) target.configure(config);
-      if (unit !== undefined) target.push(unit);
-    }
-    this.#clock.advance(startMs + 1000 - this.#clock.now());
-    this.#sentSeconds += 1;
-  }
 }
