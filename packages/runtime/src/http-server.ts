@@ -65,7 +65,7 @@ export async function listenFor<S extends HttpService>(
   const { registry, logger } = options;
   const { droppedConnections } = createListenerMetrics(registry);
   let isReady = false;
-  // Stopped in the order of the list: first nobody comes in any more, then the service ends what it holds.
+  // All at once: nobody comes in any more, and a request that the service holds ends when the service lets it go.
   const started: { stop(deadlineMs: number): Promise<void> }[] = [service];
   const stop = async (deadlineMs: number): Promise<void> => {
     isReady = false;

@@ -14,10 +14,11 @@ export { createLogger } from './logger.ts';
 export type { Logger, LogLevel } from './logger.ts';
 export { createRegistry } from './metrics.ts';
 export { runService } from './run-service.ts';
-export type { Stoppable } from './run-service.ts';
 export { followSessionRecords } from './session-records.ts';
 export { ServiceError } from './service-error.ts';
 export type { ServiceErrorCode } from './service-error.ts';
+export { stopInOrder } from './stop-in-order.ts';
+export type { Stoppable } from './stop-in-order.ts';
 export { startAdminServer } from './admin-server.ts';
 export type { RunningAdminServer } from './admin-server.ts';
 

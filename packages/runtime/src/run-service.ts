@@ -2,11 +2,7 @@ import type { z } from 'zod';
 import { ConfigError, loadConfig } from './config.ts';
 import { formatHelp } from './config-reference.ts';
 import { ServiceError } from './service-error.ts';
-
-/** What `runService` stops at the end. */
-export interface Stoppable {
-  stop(deadlineMs: number): Promise<void>;
-}
+import type { Stoppable } from './stop-in-order.ts';
 
 const STOP_DEADLINE_MS = 8000;
 

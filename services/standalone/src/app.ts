@@ -8,12 +8,25 @@ import {
   MemoryEventBus,
   MemoryLeaseStore,
   MemorySessionStore,
+  stopInOrder,
 } from '@millrace/runtime';
-import type { Clock, Control, EventEmitter, HttpService, ListenerAddresses, Logger } from '@millrace/runtime';
+import type {
+  Clock,
+  Control,
+  EventEmitter,
+  HttpService,
+  ListenerAddresses,
+  Logger,
+  Stoppable,
+} from '@millrace/runtime';
+import type { SendSignal } from '@millrace/transcode-worker';
 import { startTranscodeWorker } from '@millrace/transcode-worker';
 import type { Registry } from 'prom-client';
 import { keepAdminToken } from './admin-token.ts';
 import type { StandaloneConfig } from './config.ts';
+
+/** The worker calls ingest and the packager, ingest calls playlist-api, and that one reads the packager's index. */
+const STOP_ORDER = ['worker', 'ingest', 'api', 'packager'] as const;
 
 /** A whole Millrace in one process. */
 export interface RunningStandalone extends HttpService, ListenerAddresses {
@@ -23,31 +36,38 @@ export interface RunningStandalone extends HttpService, ListenerAddresses {
 /**
  * Composes the services on embedded adapters: the same ports that gRPC, Redis and Kafka implement elsewhere.
  *
- * They are started from the viewer's end to the encoder's and stopped the other way round, so that no one talks to somebody
- * who is not there. Throws `ServiceError` with one sentence for what is missing or taken.
+ * They are stopped in the order of who calls whom, so that no one talks to somebody who is not there, and within one deadline.
+ * Throws `ServiceError` with one sentence for what is missing or taken.
  */
 export async function startStandalone(
   config: StandaloneConfig,
-  dependencies: { readonly logger: Logger; readonly registry: Registry; readonly clock: Clock },
+  dependencies: {
+    readonly logger: Logger;
+    readonly registry: Registry;
+    readonly clock: Clock;
+    readonly sendSignal: SendSignal;
+  },
 ): Promise<RunningStandalone> {
-  const { logger, registry, clock } = dependencies;
+  const { logger, registry, clock, sendSignal } = dependencies;
   const sessions = new MemorySessionStore({ clock });
   const leases = new MemoryLeaseStore({ clock });
   const bus = new MemoryEventBus({ logger, registry });
   const emitterOf = (service: string): EventEmitter =>
     createEventEmitter(bus, { service, instance: hostname(), clock });
   const shared = { logger, registry, clock, sessions };
-  const started: { stop(deadlineMs: number): Promise<void> }[] = [];
-  const stop = async (deadlineMs: number): Promise<void> => {
-    for (const service of started.toReversed()) await service.stop(deadlineMs);
-  };
+  const started: Partial<Record<(typeof STOP_ORDER)[number], Stoppable>> = {};
+  const stop = (deadlineMs: number): Promise<void> =>
+    stopInOrder(
+      STOP_ORDER.flatMap((name) => started[name] ?? []),
+      deadlineMs,
+    );
   try {
     const packager = await startPackager(config.packager, { ...shared, events: emitterOf('packager') });
-    started.push(packager);
+    started.packager = packager;
     // Ingest asks playlist-api, and playlist-api's page shows the port that ingest was given: one has to come first.
     const control = new LateControl();
     const ingest = await startIngest(config.ingest, { ...shared, bus, control, events: emitterOf('ingest') });
-    started.push(ingest);
+    started.ingest = ingest;
     // The worker asks ffmpeg what it can do; playlist-api starts meanwhile.
     const starting = {
       worker: startTranscodeWorker(config.worker, {
@@ -56,6 +76,7 @@ export async function startStandalone(
         relay: ingest.relay,
         sink: packager.sink,
         events: emitterOf('transcode-worker'),
+        sendSignal,
       }),
       api: startPlaylistApi(
         {
@@ -71,9 +92,9 @@ export async function startStandalone(
       ),
     };
     // Both are waited for, so that what did start is stopped when the other could not.
-    for (const result of await Promise.allSettled([starting.api, starting.worker])) {
-      if (result.status === 'fulfilled') started.push(result.value);
-    }
+    const [apiStart, workerStart] = await Promise.allSettled([starting.api, starting.worker]);
+    if (apiStart.status === 'fulfilled') started.api = apiStart.value;
+    if (workerStart.status === 'fulfilled') started.worker = workerStart.value;
     const api = await starting.api;
     control.target = api.control;
     await starting.worker;

@@ -13,6 +13,7 @@ await runService({
       logger,
       registry: createRegistry(SERVICE),
       clock: Date.now,
+      sendSignal: (pid, signal) => process.kill(pid, signal),
     });
     const { rtmpAddress, httpAddress, adminAddress } = running;
     if (config.printAddresses) {

@@ -20,6 +20,7 @@ function fixture() {
     logger: createLogger({ service: 'transcode-worker', level: 'error' }),
     clock: Date.now,
     events: { emit: (event: MillraceEvent) => void events.push(event) },
+    sendSignal: (pid: number, signal: NodeJS.Signals) => process.kill(pid, signal),
   };
   return { events, sessions, dependencies };
 }

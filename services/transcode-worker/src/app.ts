@@ -8,6 +8,7 @@ import type {
   SessionStore,
 } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
+import type { SendSignal } from './adapters/child-process.ts';
 import { createFfmpegTranscoder } from './adapters/ffmpeg-transcoder.ts';
 import { findDeathLauncher } from './adapters/death-launcher.ts';
 import { checkFfmpeg } from './adapters/ffmpeg-check.ts';
@@ -16,6 +17,7 @@ import { SessionClaimer } from './domain/session-claimer.ts';
 import { createWorkerMetrics } from './metrics.ts';
 
 export { checkFfmpeg } from './adapters/ffmpeg-check.ts';
+export type { SendSignal } from './adapters/child-process.ts';
 export { workerConfigSchema } from './config.ts';
 export type { WorkerConfig } from './config.ts';
 
@@ -29,6 +31,8 @@ export interface WorkerDependencies {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly events: EventEmitter;
+  /** Ends an ffmpeg with its process group. */
+  readonly sendSignal: SendSignal;
 }
 
 /** A worker that runs. */
@@ -57,7 +61,11 @@ export async function startTranscodeWorker(
     ...dependencies,
     config,
     metrics: createWorkerMetrics(registry),
-    startTranscoder: createFfmpegTranscoder(config.ffmpeg.path, launcher),
+    startTranscoder: createFfmpegTranscoder({
+      path: config.ffmpeg.path,
+      launcher,
+      sendSignal: dependencies.sendSignal,
+    }),
   });
   claimer.start();
   return { stop: (deadlineMs) => claimer.stop(deadlineMs) };

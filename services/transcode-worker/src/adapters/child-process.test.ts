@@ -7,7 +7,12 @@ import { PipedChild } from './child-process.ts';
 import { findDeathLauncher } from './death-launcher.ts';
 
 function startShell(script: string, onOutput: (index: number, chunk: Buffer) => void = () => {}): PipedChild {
-  return PipedChild.start({ command: ['sh', '-c', script], outputs: 2, onOutput });
+  return PipedChild.start({
+    command: ['sh', '-c', script],
+    outputs: 2,
+    onOutput,
+    sendSignal: (pid, signal) => process.kill(pid, signal),
+  });
 }
 
 test('input goes in, each output comes out of its own pipe, the end of input ends it', async () => {
@@ -64,6 +69,7 @@ test.each([
       command: ${JSON.stringify([...launcher, 'cat'])},
       outputs: 1,
       onOutput: () => {},
+      sendSignal: process.kill,
     });
     console.log(child.pid);
     setInterval(() => {}, 1000);`;

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { kill } from 'node:process';
 import type { Readable, Writable } from 'node:stream';
 
 /** How a child process ended. */
@@ -10,6 +9,9 @@ export interface ChildExit {
   /** The end of what it wrote to standard error, at most `STDERR_TAIL_BYTES`. */
   readonly stderrTail: string;
 }
+
+/** Sends a signal to a process or, by its negative id, to a group; throws when there is none. What Node's `kill` does. */
+export type SendSignal = (pid: number, signal: 'SIGKILL') => void;
 
 /** What is kept of standard error. */
 export const STDERR_TAIL_BYTES = 1024;
@@ -23,6 +25,7 @@ export const STDERR_TAIL_BYTES = 1024;
 export class PipedChild {
   readonly #child: ChildProcess;
   readonly #stdin: Writable;
+  readonly #sendSignal: SendSignal;
   readonly #exited: Promise<ChildExit>;
   #stderrTail = '';
   #isGone = false;
@@ -31,8 +34,10 @@ export class PipedChild {
     child: ChildProcess,
     outputs: number,
     onOutput: (index: number, chunk: Buffer) => void,
+    sendSignal: SendSignal,
   ) {
     this.#child = child;
+    this.#sendSignal = sendSignal;
     this.#stdin = child.stdin as Writable;
     // A child that dies breaks its pipes; that it is gone is learnt from its exit.
     this.#stdin.on('error', () => {});
@@ -65,6 +70,7 @@ export class PipedChild {
     readonly command: readonly string[];
     readonly outputs: number;
     readonly onOutput: (index: number, chunk: Buffer) => void;
+    readonly sendSignal: SendSignal;
   }): PipedChild {
     const [path = '', ...args] = options.command;
     const pipes = Array.from({ length: options.outputs }, () => 'pipe' as const);
@@ -73,7 +79,7 @@ export class PipedChild {
       // A group of its own: Ctrl-C in a terminal reaches the parent alone, which ends the child in order.
       detached: true,
     });
-    return new PipedChild(child, options.outputs, options.onOutput);
+    return new PipedChild(child, options.outputs, options.onOutput, options.sendSignal);
   }
 
   get pid(): number | undefined {
@@ -123,7 +129,7 @@ export class PipedChild {
     const { pid } = this.#child;
     if (pid === undefined || this.#isGone) return;
     try {
-      kill(-pid, 'SIGKILL');
+      this.#sendSignal(-pid, 'SIGKILL');
     } catch {
       // Gone between the check and the call, or not yet a group leader: the process itself is the group then.
       this.#child.kill('SIGKILL');

@@ -8,14 +8,21 @@ import type {
   TranscoderListener,
 } from '../domain/transcoder.ts';
 import { PipedChild } from './child-process.ts';
-import type { ChildExit } from './child-process.ts';
+import type { ChildExit, SendSignal } from './child-process.ts';
 import { TranscoderInput } from './transcoder-input.ts';
 import { TranscoderOutput } from './transcoder-output.ts';
 
-/** Makes the function that starts an ffmpeg; `launcher` is put in front of its command line. */
-export function createFfmpegTranscoder(path: string, launcher: readonly string[] = []): StartTranscoder {
-  return (plan, audioTrack, listener) =>
-    FfmpegTranscoder.start([...launcher, path], plan, audioTrack, listener);
+/** The program, and what starts and ends it. */
+export interface FfmpegLaunch {
+  readonly path: string;
+  /** Put in front of the command line. */
+  readonly launcher?: readonly string[];
+  readonly sendSignal: SendSignal;
+}
+
+/** Makes the function that starts an ffmpeg. */
+export function createFfmpegTranscoder(launch: FfmpegLaunch): StartTranscoder {
+  return (plan, audioTrack, listener) => FfmpegTranscoder.start(launch, plan, audioTrack, listener);
 }
 
 /**
@@ -30,16 +37,16 @@ class FfmpegTranscoder implements Transcoder {
   readonly #output: TranscoderOutput;
 
   static start(
-    command: readonly string[],
+    launch: FfmpegLaunch,
     plan: TranscodePlan,
     audioTrack: session.Track | undefined,
     listener: TranscoderListener,
   ): FfmpegTranscoder {
-    return new FfmpegTranscoder(command, plan, audioTrack, listener);
+    return new FfmpegTranscoder(launch, plan, audioTrack, listener);
   }
 
   private constructor(
-    command: readonly string[],
+    { path, launcher = [], sendSignal }: FfmpegLaunch,
     plan: TranscodePlan,
     audioTrack: session.Track | undefined,
     listener: TranscoderListener,
@@ -47,9 +54,10 @@ class FfmpegTranscoder implements Transcoder {
     const outputs = outputRenditions(plan).length;
     this.#output = new TranscoderOutput(outputs, listener);
     this.#child = PipedChild.start({
-      command: [...command, ...ffmpegArguments(plan)],
+      command: [...launcher, path, ...ffmpegArguments(plan)],
       outputs,
       onOutput: (index, chunk) => this.#output.push(index, chunk),
+      sendSignal,
     });
     this.exited = this.#child.exited.then(exitOf);
     this.#input = new TranscoderInput([plan.videoTrack, audioTrack].filter((track) => track !== undefined));

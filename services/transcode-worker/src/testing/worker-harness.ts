@@ -117,7 +117,10 @@ export class WorkerHarness {
   /** Starts the worker for the session. */
   start(): void {
     this.#abort = new AbortController();
-    const start = createFfmpegTranscoder(this.#config.ffmpeg.path);
+    const start = createFfmpegTranscoder({
+      path: this.#config.ffmpeg.path,
+      sendSignal: (pid, signal) => process.kill(pid, signal),
+    });
     const startTranscoder: StartTranscoder = (plan, audioTrack, listener) => {
       const transcoder = start(plan, audioTrack, listener);
       this.transcoders.push(transcoder);
