@@ -151,14 +151,35 @@ export async function sessionOf(millrace: Millrace, channel: Channel): Promise<S
 export async function waitForPlayable(channel: Channel): Promise<void> {
   await waitFor(
     `${channel.name} is playable`,
+    async () => (await read(channel.hls[0])) !== undefined,
+    PLAYABLE_DEADLINE_MS,
+  );
+}
+
+/** Waits until a playable channel has media for so many segments: players stay about three behind the newest. */
+export async function waitForSegments(channel: Channel, segments: number): Promise<void> {
+  await waitFor(
+    `${channel.name} has ${segments} segments`,
     async () => {
-      // A viewer of a session that is starting is held for up to 5 s.
-      const response = await fetch(channel.hls[0], { signal: AbortSignal.timeout(15_000) });
-      await response.arrayBuffer();
-      return response.status === 200;
+      const [mediaPlaylist] = uris((await read(channel.hls[0])) ?? '');
+      if (mediaPlaylist === undefined) return false;
+      const text = (await read(new URL(mediaPlaylist, channel.hls[0]).href)) ?? '';
+      return uris(text).length >= segments;
     },
     PLAYABLE_DEADLINE_MS,
   );
+}
+
+/** The text at a URL; `undefined` when there is none yet. */
+async function read(url: string): Promise<string | undefined> {
+  // A viewer of a session that is starting is held for up to 5 s.
+  const response = await fetch(url, { signal: AbortSignal.timeout(15_000) });
+  const text = await response.text();
+  return response.status === 200 ? text : undefined;
+}
+
+function uris(playlist: string): readonly string[] {
+  return playlist.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 /** Process ids of the ffmpegs that Millrace runs. */
