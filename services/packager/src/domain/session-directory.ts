@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { session } from '@millrace/contracts';
-import { ServiceError } from '@millrace/runtime';
+import { followSessionRecords, ServiceError } from '@millrace/runtime';
 import type { Clock, Logger, SessionStore } from '@millrace/runtime';
 import { MemoryBudget } from './memory-budget.ts';
 import type { MemoryLimits } from './memory-budget.ts';
@@ -27,7 +26,6 @@ const MAX_FORGOTTEN = 10_000;
 const FINISH_DEADLINE_MS = 10_000;
 /** A session that only a worker knows: its record should come any moment. */
 const ADOPTION_DEADLINE_MS = 30_000;
-const RETRY_MS = 250;
 
 /** All sessions this packager holds, kept in step with the session store. */
 export class SessionDirectory {
@@ -44,7 +42,7 @@ export class SessionDirectory {
   /** Those who wait for a session to become known. */
   readonly arrivals: WaitingRoom;
   readonly #abort = new AbortController();
-  #mirroring: Promise<void> = Promise.resolve();
+  #following: Promise<void> = Promise.resolve();
   #wasFull = false;
 
   constructor(options: {
@@ -91,7 +89,11 @@ export class SessionDirectory {
 
   /** Begins to follow the session store. */
   start(): void {
-    this.#mirroring = this.#mirror(this.#abort.signal);
+    this.#following = followSessionRecords(this.#store, {
+      signal: this.#abort.signal,
+      logger: this.#logger,
+      onRecord: (record) => this.#apply(record),
+    });
   }
 
   find(id: string): FoundSession {
@@ -123,21 +125,7 @@ export class SessionDirectory {
     this.arrivals.close();
     for (const window of this.#sessions.values()) window.clear();
     this.#sessions.clear();
-    await this.#mirroring;
-  }
-
-  async #mirror(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        for await (const record of this.#store.watch(signal)) this.#apply(record);
-      } catch (error) {
-        this.#logger.warn(
-          { err: error },
-          'The session store cannot be followed; live sessions go on, trying again',
-        );
-      }
-      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
-    }
+    await this.#following;
   }
 
   #apply(record: session.SessionRecord): void {

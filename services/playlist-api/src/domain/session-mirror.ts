@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { session } from '@millrace/contracts';
+import { followSessionRecords } from '@millrace/runtime';
 import type { Clock, Logger, SegmentIndex, SessionStore } from '@millrace/runtime';
 import { emptyView, withRecord, withRows } from './session-view.ts';
 import type { SessionView } from './session-view.ts';
@@ -35,12 +36,12 @@ export class SessionMirror {
 
   /** Follows the store from now on. */
   start(): void {
-    this.#run(
-      'sessions',
-      async (signal) => {
-        for await (const record of this.#store.watch(signal)) this.#onRecord(record);
-      },
-      () => true,
+    this.#own(
+      followSessionRecords(this.#store, {
+        signal: this.#stopping.signal,
+        logger: this.#logger,
+        onRecord: (record) => this.#onRecord(record),
+      }),
     );
   }
 
@@ -96,24 +97,30 @@ export class SessionMirror {
     const known = this.#views.get(record.sessionId);
     if (known === undefined && this.#isForgettable(record)) return;
     this.#set(known === undefined ? emptyView(record) : withRecord(known, record));
-    if (known === undefined) this.#followRows(record.sessionId);
+    if (known === undefined) this.#own(this.#followRows(record.sessionId));
   }
 
-  #followRows(sessionId: string): void {
-    this.#run(
-      'rows',
-      async (signal) => {
+  /** Follows the rows of a session until it is over, again after a pause when that is cut off. */
+  async #followRows(sessionId: string): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
         for await (const { rows } of this.#index.watch({ sessionId }, signal)) {
           const view = this.#views.get(sessionId);
           if (view === undefined) return;
           this.#set(withRows(view, rows));
         }
-      },
-      () => {
-        const state = this.#views.get(sessionId)?.record.state;
-        return state !== undefined && state !== session.SessionState.ENDED;
-      },
-    );
+      } catch (error) {
+        if (!signal.aborted)
+          this.#logger.warn(
+            { err: error, sessionId },
+            'The rows of a session cannot be followed; trying again',
+          );
+      }
+      const state = this.#views.get(sessionId)?.record.state;
+      if (state === undefined || state === session.SessionState.ENDED) return;
+      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   #set(view: SessionView): void {
@@ -131,21 +138,8 @@ export class SessionMirror {
     );
   }
 
-  /** Runs a follower until it is done, again after a pause when it fails or ends too early. */
-  #run(what: string, follow: (signal: AbortSignal) => Promise<void>, isWanted: () => boolean): void {
-    const { signal } = this.#stopping;
-    const loop = async (): Promise<void> => {
-      while (!signal.aborted) {
-        try {
-          await follow(signal);
-        } catch (error) {
-          if (!signal.aborted) this.#logger.warn({ err: error, what }, 'Following was cut off; trying again');
-        }
-        if (signal.aborted || !isWanted()) return;
-        await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
-      }
-    };
-    const task = loop().finally(() => this.#tasks.delete(task));
+  #own(following: Promise<void>): void {
+    const task = following.finally(() => this.#tasks.delete(task));
     this.#tasks.add(task);
   }
 }
