@@ -151,7 +151,6 @@ describe('a session that goes on', () => {
     expect(audio[0]?.dts).toBeGreaterThanOrEqual(startSamples);
     expect(audio[0]?.dts).toBeLessThan(startSamples + 1024);
     for (const [index, { dts }] of audio.entries()) expect(dts).toBe((audio[0]?.dts ?? 0) + index * 1024);
-    console.log(audio.map((u) => (u.isFiller ? 'f' : 'r')).join(''));
     const firstReal = audio.findIndex(({ isFiller }) => !isFiller);
     expect(audio.slice(firstReal).every(({ isFiller }) => !isFiller)).toBe(true);
     // It came three seconds late, to within a frame or two.
