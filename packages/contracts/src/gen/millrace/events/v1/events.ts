@@ -140,7 +140,7 @@ export interface TranscoderRestarted {
   channel: string;
   /** The session. */
   sessionId: string;
-  /** Why: `exit`, `stalled`, `assertion`, `shed`, `restore`, `recycle`. */
+  /** Why: `exit`, `stalled`, `assertion`, `input`, `shed`, `restore`. */
   reason: string;
   /** Last words of ffmpeg, at most 1 kB. */
   detail: string;
