@@ -1,5 +1,5 @@
 /**
- * Fails when what is generated differs from what is committed: the code of proto/ and the reference tables of docs/.
+ * Fails when what is generated differs from what is committed: the code of proto/ the reference tables of docs/, and the figures in the README.
  * Writes the generated files, so that what was forgotten only has to be committed. Exit codes: 0 none, 1 drift.
  */
 import { execFileSync } from 'node:child_process';
@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 
 const ROOT = `${import.meta.dirname}/../`;
-const GENERATED = ['packages/contracts/src/gen/**/*.ts', 'docs/reference/*.md'];
+const GENERATED = ['packages/contracts/src/gen/**/*.ts', 'docs/reference/*.md', 'README.md'];
 
 function digests(): Map<string, string> {
   const files = globSync(GENERATED, { cwd: ROOT });

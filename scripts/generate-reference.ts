@@ -1,6 +1,6 @@
 /**
  * Writes docs/reference: settings from the configuration schemas, metrics from the registries, error ids from where they are
- * raised, events from their messages. Exit codes: 0 written.
+ * raised, events from their messages; and the measured figures into the README. Exit codes: 0 written.
  */
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -18,6 +18,7 @@ import { createPackagerMetrics } from '../services/packager/src/metrics.ts';
 import { createPlaylistApiMetrics } from '../services/playlist-api/src/metrics.ts';
 import { standaloneConfigSchema } from '../services/standalone/src/config.ts';
 import { createWorkerMetrics } from '../services/transcode-worker/src/metrics.ts';
+import { describeResults } from '../bench/lib/results.ts';
 import { renderEventReference } from './event-reference.ts';
 
 const ROOT = `${import.meta.dirname}/../`;
@@ -136,11 +137,23 @@ function events(): void {
   write('events', 'Events', introduction, renderEventReference(proto));
 }
 
+/** Writes the measured figures between their marks in the README. */
+function figures(): void {
+  const path = join(ROOT, 'README.md');
+  const marks =
+    /(?<=<!-- figures: written by scripts\/generate from bench\/results -->\n).*(?=<!-- end of figures -->)/s;
+  writeFileSync(
+    path,
+    readFileSync(path, 'utf8').replace(marks, () => `\n${describeResults()}\n\n`),
+  );
+}
+
 mkdirSync(DIRECTORY, { recursive: true });
 configuration();
 events();
 metrics();
 errors();
+figures();
 process.stdout.write(
   `${globSync('*.md', { cwd: DIRECTORY })
     .map((path) => basename(path))
