@@ -19,6 +19,8 @@ const JEST = [
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
 ];
+/** For tests that wait for nothing but their own work; Jest would leave one core idle. */
+const EVERY_CORE = ['--maxWorkers', '100%'];
 /** Random and mutated inputs for each parser in the full run; `scripts/fuzz` takes more. */
 const FUZZ_RUNS = 100_000;
 
@@ -129,6 +131,7 @@ const STAGES: readonly Stage[] = [
       // This stage needs no system package.
       jest('unit', {
         args: [
+          ...EVERY_CORE,
           'packages',
           'services',
           'scripts',
@@ -150,7 +153,7 @@ const STAGES: readonly Stage[] = [
     budgetMinutes: 3,
     steps: [
       jest('property', {
-        args: ['--testPathPatterns', String.raw`\.property\.test\.ts$`],
+        args: [...EVERY_CORE, '--testPathPatterns', String.raw`\.property\.test\.ts$`],
         env: { MILLRACE_FUZZ_RUNS: String(FUZZ_RUNS) },
       }),
     ],
