@@ -35,11 +35,16 @@ export function findUnprovenClaims(
     } else if (test === undefined) {
       problems.push(`names no test: ${line}`);
     } else {
-      const named = tests.filter((ran) => ran.file.endsWith(`/${file}`) && ran.name.includes(test));
-      if (named.length === 0) problems.push(`${file} has no test "${test}" that ran`);
-      else if (!named.every((ran) => ran.hasPassed)) problems.push(`${file}: "${test}" did not pass`);
+      problems.push(...findUnproven(file, test, tests));
     }
   }
   if (claims === 0) problems.push('no claim is listed');
   return problems;
+}
+
+/** Says what is wrong with the proof by a test: no test of that file and name ran, or one did not pass. */
+export function findUnproven(file: string, test: string, tests: readonly ProvenTest[]): readonly string[] {
+  const named = tests.filter((ran) => ran.file.endsWith(`/${file}`) && ran.name.includes(test));
+  if (named.length === 0) return [`${file} has no test "${test}" that ran`];
+  return named.every((ran) => ran.hasPassed) ? [] : [`${file}: "${test}" did not pass`];
 }

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findUnprovenClaims } from './claims.ts';
 import type { ProvenTest } from './claims.ts';
+import { findUnprovenRules } from './conformance.ts';
 
 const ROOT = `${import.meta.dirname}/../`;
 const JEST = [
@@ -192,18 +193,20 @@ function main(): number {
     summary.push(line(stage.name, Date.now() - startedMs, stage.budgetMinutes));
   }
   if (only === undefined) {
-    const problems = findUnprovenClaims(
-      readFileSync(join(ROOT, 'e2e/CLAIMS.md'), 'utf8'),
-      totals.tests,
-      ROOT,
-    );
-    for (const problem of problems) process.stdout.write(`claims: ${problem}\n`);
-    if (problems.length === 0) totals.passed += 1;
-    else totals.failed += problems.length;
+    const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+    judge('claims', findUnprovenClaims(read('e2e/CLAIMS.md'), totals.tests, ROOT), totals);
+    judge('conformance', findUnprovenRules(read('docs/conformance.md'), totals.tests), totals);
   }
   process.stdout.write(`\n${summary.join('\n')}\n`);
   process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
   return totals.failed === 0 && totals.skipped === 0 && totals.passed > 0 ? 0 : 1;
+}
+
+/** A document that has to be proven counts as one test, and each problem with it as one that failed. */
+function judge(name: string, problems: readonly string[], totals: Totals): void {
+  for (const problem of problems) process.stdout.write(`${name}: ${problem}\n`);
+  if (problems.length === 0) totals.passed += 1;
+  else totals.failed += problems.length;
 }
 
 function line(name: string, tookMs: number, budgetMinutes: number): string {

@@ -1,4 +1,6 @@
 import { Agent, get as httpGet } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -11,17 +13,25 @@ let served: Served | undefined;
 let stops = 0;
 let registry = new Registry();
 
-async function serve(port = 0, maxConnections = 10): Promise<Served> {
+function answerNotFound(response: ServerResponse): void {
+  response.writeHead(404).end();
+}
+
+async function serve(
+  port = 0,
+  maxConnections = 10,
+  { idleTimeoutMs = 30_000, answer = answerNotFound } = {},
+): Promise<Served> {
   stops = 0;
   registry = new Registry();
   const service: HttpService = {
-    handler: (_request, response) => response.writeHead(404).end(),
+    handler: (_request, response) => answer(response),
     async stop() {
       stops += 1;
     },
   };
   return listenFor(service, {
-    http: { host: '127.0.0.1', port, maxConnections, idleTimeoutMs: 30_000 },
+    http: { host: '127.0.0.1', port, maxConnections, idleTimeoutMs },
     admin: { host: '127.0.0.1', port: 0 },
     logger: pino({ level: 'silent' }),
     registry,
@@ -75,5 +85,19 @@ describe('a service with listeners', () => {
     expect(await registry.metrics()).toContain('millrace_http_dropped_connections_total 1');
     expect(await statusOf(served.httpAddress.port, '/', agent)).toBe(404);
     agent.destroy();
+  });
+
+  test('lets go of a reader that takes nothing (O-6)', async () => {
+    const { promise, resolve } = Promise.withResolvers<ServerResponse>();
+    served = await serve(0, 10, { idleTimeoutMs: 50, answer: resolve });
+    const reader = connect(served.httpAddress.port, '127.0.0.1').on('error', () => {});
+    reader.pause().write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const response = await promise;
+    const closed = new Promise((done) => response.once('close', done));
+    // More than the buffers of both sides can take.
+    response.end(Buffer.alloc(32 * 1024 * 1024));
+    await closed;
+    expect(response.writableFinished).toBe(false);
+    reader.destroy();
   });
 });

@@ -94,6 +94,17 @@ describe('what a viewer gets', () => {
     expect(await origin.metric('millrace_packager_ts_cache_bytes')).toBe(segment.body.length);
   });
 
+  test('MPEG-TS lasts as long as its picture, whatever its audio adds (H-2)', async () => {
+    const origin = await start();
+    await origin.publish(6);
+    const durations = async (path: string): Promise<string[]> =>
+      [...(await origin.get(path)).body.toString().matchAll(/#EXTINF:(.+),/g)].map(
+        ([, seconds = '']) => seconds,
+      );
+    expect(new Set(await durations('720p/ts.m3u8'))).toEqual(new Set(['2.000000']));
+    expect(await durations('audio/index.m3u8')).toContain('2.005333');
+  });
+
   test('a gap in the playlist and a 404 for its media (H-14)', async () => {
     const origin = await start();
     const stream = await origin.publish(1);
