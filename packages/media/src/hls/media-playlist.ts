@@ -14,7 +14,7 @@ export interface HlsSegment {
   readonly hasDiscontinuity: boolean;
   /** True when there is no media for it (H-14). */
   readonly isGap: boolean;
-  /** Init segment that it needs; absent in MPEG-TS, and for a gap of which no init was ever made. */
+  /** Init segment that it needs; absent in MPEG-TS, and for a gap. */
   readonly mapUri?: string;
 }
 

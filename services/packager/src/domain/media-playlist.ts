@@ -42,7 +42,10 @@ function render(
     programDateTimeMs: programDateTimeMs(segment, timescale),
     hasDiscontinuity: segment.hasDiscontinuity,
     isGap: segment.isGap,
-    ...(form === 'fmp4' && hasInit(segment.period) ? { mapUri: `init-${segment.period}.mp4` } : {}),
+    // H-4: nobody loads a gap, and a period that begins with one gets its init segment later.
+    ...(form === 'fmp4' && !segment.isGap && hasInit(segment.period)
+      ? { mapUri: `init-${segment.period}.mp4` }
+      : {}),
   };
 }
 
