@@ -78,23 +78,20 @@ describe('the `source` rung', () => {
     async () => {
       const millrace = await startMillrace();
       const ladder = ['source', SMALL_RUNG];
+      // The boundary at 6 s has no IDR.
+      const keyframeTimes = Array.from({ length: SECONDS / 2 }, (_, k) => (k === 3 ? 6.5 : 2 * k));
       await withLogs(
         () => millrace,
         async () => {
           const [fits, misses, never] = await Promise.all([
             publishToTheEnd(millrace, 'source-fits', { ladder }, source),
-            publishToTheEnd(
-              millrace,
-              'source-misses',
-              { ladder },
-              { ...source, keyframeTimes: [0, 2, 4, 6.5, 8] },
-            ),
+            publishToTheEnd(millrace, 'source-misses', { ladder }, { ...source, keyframeTimes }),
             publishToTheEnd(millrace, 'source-never', { ladder }, { ...source, gopSeconds: 3 }),
           ]);
           expectFlawless(fits.verdict);
           expect(renditionOf(fits.verdict, 'source/index').frames).toBe(fits.frames);
 
-          // The boundary at 6 s has no IDR: K is a gap in both containers, and only there.
+          // K is a gap in both containers, and only there.
           expect(misses.verdict.violations).toEqual([]);
           expect(renditionOf(misses.verdict, 'source/index')).toMatchObject({ gaps: 1, missingSegments: 0 });
           expect(renditionOf(misses.verdict, `${SMALL_RUNG.name}/index`)).toMatchObject({

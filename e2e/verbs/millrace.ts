@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { start, temporaryDirectory } from './children.ts';
 import type { OwnedProcess } from './children.ts';
+import { TEST_DEADLINE_MS } from './form.ts';
 import { waitFor } from './wait-for.ts';
 
 const ROOT = `${import.meta.dirname}/../../`;
@@ -156,17 +157,20 @@ export async function waitForPlayable(channel: Channel): Promise<void> {
   );
 }
 
-/** Waits until a playable channel has media for so many segments: players stay about three behind the newest. */
+/** Waits until a playable channel has had so many segments, those counted that were listed at the first look and since. */
 export async function waitForSegments(channel: Channel, segments: number): Promise<void> {
+  let first: number | undefined;
   await waitFor(
     `${channel.name} has ${segments} segments`,
     async () => {
       const [mediaPlaylist] = uris((await read(channel.hls[0])) ?? '');
       if (mediaPlaylist === undefined) return false;
       const text = (await read(new URL(mediaPlaylist, channel.hls[0]).href)) ?? '';
-      return uris(text).length >= segments;
+      const mediaSequence = Number(/#EXT-X-MEDIA-SEQUENCE:(\d+)/.exec(text)?.[1] ?? Number.NaN);
+      first ??= mediaSequence;
+      return mediaSequence - first + uris(text).length >= segments;
     },
-    PLAYABLE_DEADLINE_MS,
+    TEST_DEADLINE_MS,
   );
 }
 
