@@ -40,7 +40,7 @@ test('a session is taken as soon as it has a presentation, by one of two workers
       channel: 'news',
       takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
       graceSeconds: 30,
-      ingestId: 'ingest-1',
+      ingest: { id: 'ingest-1', address: '' },
       role: control.PublishRole.PRIMARY,
       encoderId: 'encoder-1',
     });

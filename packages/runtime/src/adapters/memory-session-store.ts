@@ -65,8 +65,12 @@ export class MemorySessionStore implements SessionStore {
     const isContinued = known !== undefined && known.record.state !== session.SessionState.ENDED;
     const state = isContinued ? known : this.#openSession(claim, nowMs);
     state.publication = publication;
+    const { ingest } = claim;
+    const isMoved = state.record.ingest?.id !== ingest.id || state.record.ingest.address !== ingest.address;
     if (state.record.state !== session.SessionState.LIVE) {
-      this.#change(state, { state: session.SessionState.LIVE, stateSinceMs: nowMs });
+      this.#change(state, { state: session.SessionState.LIVE, stateSinceMs: nowMs, ingest });
+    } else if (isMoved) {
+      this.#change(state, { ingest });
     }
     return {
       kind: 'accepted',
@@ -96,6 +100,16 @@ export class MemorySessionStore implements SessionStore {
     if (state === undefined) return false;
     const changed = changedFields(state.record, change);
     if (Object.keys(changed).length > 0) this.#change(state, changed);
+    return true;
+  }
+
+  async place(channel: string, sessionId: string, placement: session.Placement): Promise<boolean> {
+    const state = this.#channels.get(channel);
+    if (state?.record.sessionId !== sessionId) return false;
+    const epoch = state.record.placement?.epoch ?? 0;
+    if (placement.epoch === epoch) return isSamePlacement(state.record.placement, placement);
+    if (placement.epoch !== epoch + 1) return false;
+    this.#change(state, { placement });
     return true;
   }
 
@@ -138,6 +152,7 @@ export class MemorySessionStore implements SessionStore {
         periods: [],
         currentK: 0,
         revision: 0,
+        ingest: claim.ingest,
       },
       publication: undefined,
       takenOverAtMs: previous?.takenOverAtMs ?? new Map<string, number>(),
@@ -181,7 +196,7 @@ export class MemorySessionStore implements SessionStore {
 /** What a change alters in a record: nothing when it comes a second time, because the first answer was lost. */
 function changedFields(
   record: session.SessionRecord,
-  { presentation, openPeriod, endPeriod, currentK }: SessionChange,
+  { presentation, openPeriod, endPeriod, currentK, packagers }: SessionChange,
 ): Partial<session.SessionRecord> {
   const isEnding = record.periods.some(
     ({ ordinal, lastK }) => ordinal === endPeriod?.ordinal && lastK !== endPeriod.lastK,
@@ -196,7 +211,17 @@ function changedFields(
     // What players read once is fixed once.
     ...(presentation !== undefined && record.presentation === undefined ? { presentation } : {}),
     ...(currentK !== undefined && currentK > record.currentK ? { currentK } : {}),
+    ...(packagers !== undefined && record.placement === undefined
+      ? { placement: { epoch: 1, packagers: [...packagers] } }
+      : {}),
   };
+}
+
+/** True for a move that was made before, and whose answer was lost. */
+function isSamePlacement(one: session.Placement | undefined, other: session.Placement): boolean {
+  if (one === undefined) return false;
+  const bytes = (placement: session.Placement) => session.Placement.encode(placement).finish();
+  return Buffer.compare(bytes(one), bytes(other)) === 0;
 }
 
 function refuseTakeover(

@@ -86,7 +86,7 @@ describe('Redis loses its data', () => {
     const second = storeOn(await fixture.connect(), fixture);
     const older = accepted(await first.claimPublication(claimOf()));
     const newer = accepted(
-      await second.claimPublication(claimOf({ encoderId: 'encoder-2', ingestId: 'ingest-2' })),
+      await second.claimPublication(claimOf({ encoderId: 'encoder-2', ingest: { id: 'ingest-2', address: '' } })),
     );
     await second.update('news', newer.token, { currentK: 200 });
     const redis = await fixture.connect();

@@ -9,6 +9,7 @@ import type { RedisReply, RedisScript } from './redis/redis-script.ts';
 import { SessionIndex } from './redis/session-index.ts';
 import type { IndexEntry } from './redis/session-index.ts';
 import {
+  marshalPackagers,
   marshalPeriod,
   marshalPresentation,
   marshalSessionRecord,
@@ -80,7 +81,8 @@ export class RedisSessionStore implements SessionStore {
     const requestId = ulid();
     const args = [
       claim.takeoverPolicy === session.TakeoverPolicy.REJECT ? 1 : 0,
-      ...[claim.graceSeconds, claim.ingestId, claim.role, claim.encoderId, requestId, ulid().slice(10)],
+      ...[claim.graceSeconds, claim.ingest.id, claim.ingest.address, claim.role, claim.encoderId],
+      ...[requestId, ulid().slice(10)],
     ];
     const keys = [...sessionKeys(channel), redisKeys.takeovers(channel)];
     const [status, detail, isNew, replaced, ...rest] = await this.#run(scripts.CLAIM_PUBLICATION, keys, [
@@ -113,7 +115,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async update(channel: string, token: number, change: SessionChange): Promise<boolean> {
-    const { currentK, presentation, openPeriod, endPeriod } = change;
+    const { currentK, presentation, openPeriod, endPeriod, packagers } = change;
     return this.#asHolder(scripts.UPDATE_SESSION, channel, token, [
       currentK ?? '',
       presentation === undefined ? '' : marshalPresentation(presentation),
@@ -121,7 +123,16 @@ export class RedisSessionStore implements SessionStore {
         ? ['', '', '']
         : [openPeriod.ordinal, marshalPeriod(openPeriod), openPeriod.lastK ?? '']),
       ...(endPeriod === undefined ? ['', ''] : [endPeriod.ordinal, endPeriod.lastK]),
+      packagers === undefined ? '' : marshalPackagers(packagers),
     ]);
+  }
+
+  async place(channel: string, sessionId: string, { epoch, packagers }: session.Placement): Promise<boolean> {
+    const [status, ...rest] = await this.#run(scripts.PLACE_SESSION, sessionKeys(channel), [
+      ...[channel, sessionId, epoch, marshalPackagers(packagers)],
+    ]);
+    await this.#take(rest);
+    return text(status) === '1';
   }
 
   async sweep(): Promise<readonly session.SessionRecord[]> {
@@ -163,7 +174,7 @@ export class RedisSessionStore implements SessionStore {
     const state = isHeld ? LIVE : GAP;
     const [status, ...rest] = await this.#run(scripts.RESTORE_SESSION, sessionKeys(channel), [
       ...[channel, token, isHeld ? 1 : 0, sessionId, record.revision],
-      ...[claim.encoderId, claim.ingestId, claim.role, requestId],
+      ...[claim.encoderId, claim.ingest.id, claim.role, requestId],
       ...marshalSessionRecord({ ...record, state }),
     ]);
     await this.#take(rest);

@@ -28,7 +28,7 @@ function claimOf(change: Partial<PublishClaim> = {}): PublishClaim {
     channel: 'news',
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
     graceSeconds: 30,
-    ingestId: 'ingest-1',
+    ingest: { id: 'ingest-1', address: '' },
     role: control.PublishRole.PRIMARY,
     encoderId: 'encoder-1',
     ...change,
@@ -313,6 +313,50 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       const periods = (await snapshot(store)).get(record.sessionId)?.periods;
       expect(periods).toHaveLength(64);
       expect(periods?.at(-1)?.ordinal).toBe(69);
+    });
+
+    test('the record says which ingest holds the publication, and afterwards which one did', async () => {
+      const { store } = await create();
+      const first = { id: 'ingest-1', address: '10.0.0.1:9000' };
+      const second = { id: 'ingest-2', address: '10.0.0.2:9000' };
+      const opened = accepted(await store.claimPublication(claimOf({ ingest: first })));
+      expect(opened.record.ingest).toEqual(first);
+      const taken = accepted(
+        await store.claimPublication(claimOf({ ingest: second, encoderId: 'encoder-2' })),
+      );
+      expect(taken.record).toMatchObject({ sessionId: opened.record.sessionId, ingest: second });
+      expect(taken.record.revision).toBeGreaterThan(opened.record.revision);
+      await store.releasePublication('news', taken.token);
+      expect((await snapshot(store)).get(opened.record.sessionId)?.ingest).toEqual(second);
+      const back = accepted(await store.claimPublication(claimOf({ ingest: first })));
+      expect(back.record.ingest).toEqual(first);
+    });
+
+    test('a session is placed once by its holder, then moved epoch by epoch', async () => {
+      const { store } = await create();
+      const { token, record } = accepted(await store.claimPublication(claimOf()));
+      const { sessionId } = record;
+      const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ id, address: `${id}:9000` })) as [
+        session.Peer,
+        session.Peer,
+        session.Peer,
+      ];
+      const placed = async () => (await snapshot(store)).get(sessionId)?.placement;
+      expect(await placed()).toBeUndefined();
+      expect(await store.update('news', token, { packagers: [a, b] })).toBe(true);
+      expect(await store.update('news', token, { packagers: [c] })).toBe(true);
+      expect(await placed()).toEqual({ epoch: 1, packagers: [a, b] });
+
+      expect(await store.place('news', sessionId, { epoch: 2, packagers: [b, c] })).toBe(true);
+      const { revision } = (await snapshot(store)).get(sessionId) ?? {};
+      // The answer was lost: the same move once more. Another one that knew the same epoch comes too late.
+      expect(await store.place('news', sessionId, { epoch: 2, packagers: [b, c] })).toBe(true);
+      expect(await store.place('news', sessionId, { epoch: 2, packagers: [a, c] })).toBe(false);
+      expect(await store.place('news', sessionId, { epoch: 4, packagers: [a, c] })).toBe(false);
+      expect(await store.place('news', '01ARZ3NDEKTSV4RRFFQ69G5FAV', { epoch: 3, packagers: [a] })).toBe(false);
+      expect(await store.place('sport', sessionId, { epoch: 3, packagers: [a] })).toBe(false);
+      const now = (await snapshot(store)).get(sessionId);
+      expect(now).toMatchObject({ revision, placement: { epoch: 2, packagers: [b, c] } });
     });
 
     test('a watcher gets what is there, then every change, newest only, until it is aborted', async () => {

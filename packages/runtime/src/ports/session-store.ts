@@ -9,7 +9,7 @@ export interface PublishClaim {
   /** Seconds a session of the channel survives without a publisher. */
   readonly graceSeconds: number;
   /** The claiming ingest. */
-  readonly ingestId: string;
+  readonly ingest: session.Peer;
   /** The role of the stream key. */
   readonly role: control.PublishRole;
   /** Tells one encoder from another across reconnects (address and what it calls itself), so that two cannot fight. */
@@ -49,6 +49,8 @@ export interface SessionChange {
   readonly endPeriod?: { readonly ordinal: number; readonly lastK: number };
   /** The newest segment number that was begun. */
   readonly currentK?: number;
+  /** The first packagers of the session; refused when it has some. */
+  readonly packagers?: readonly session.Peer[];
 }
 
 /**
@@ -68,6 +70,11 @@ export interface SessionStore {
   releasePublication(channel: string, token: number): Promise<void>;
   /** Changes a record; a change that alters nothing is told to no watcher. False when the token no longer holds the channel. */
   update(channel: string, token: number, change: SessionChange): Promise<boolean>;
+  /**
+   * Moves a session to other packagers; whoever looks after the packagers calls it. False when the placement is not of the
+   * epoch before the given one any more, or the session is not there: somebody else moved it.
+   */
+  place(channel: string, sessionId: string, placement: session.Placement): Promise<boolean>;
   /**
    * The janitor's step, idempotent: `live` without a publication becomes `gap`; `gap` older than the grace time becomes
    * `ended`. Returns the records it changed, and those that a claim has ended since the last sweep.

@@ -17,7 +17,7 @@ export function claimOf(change: Partial<PublishClaim> = {}): PublishClaim {
     channel: 'news',
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
     graceSeconds: 30,
-    ingestId: 'ingest-1',
+    ingest: { id: 'ingest-1', address: '' },
     role: control.PublishRole.PRIMARY,
     encoderId: 'encoder-1',
     ...change,

@@ -41,7 +41,7 @@ function claimOfAnother(): PublishClaim {
     channel: 'news',
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
     graceSeconds: 30,
-    ingestId: 'ingest-2',
+    ingest: { id: 'ingest-2', address: '' },
     role: control.PublishRole.PRIMARY,
     encoderId: 'another',
   };

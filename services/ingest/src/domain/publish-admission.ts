@@ -40,7 +40,8 @@ export interface AdmissionDependencies {
   readonly store: Pick<SessionStore, 'claimPublication' | 'releasePublication'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly instance: string;
+  /** This ingest, as workers reach it. */
+  readonly ingest: session.Peer;
   readonly apps: readonly string[];
   /** How long a publication is held while the store does not answer. */
   readonly storeHoldMs: number;
@@ -73,7 +74,7 @@ export class PublishAdmission {
         channel: channel.name,
         takeoverPolicy: channel.takeoverPolicy,
         graceSeconds: channel.graceSeconds,
-        ingestId: this.#dependencies.instance,
+        ingest: this.#dependencies.ingest,
         role: grant.role,
         encoderId: `${request.remoteAddress} ${request.encoder}`,
       };

@@ -169,7 +169,7 @@ describe('record writer', () => {
         channel: 'news',
         takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
         graceSeconds: 30,
-        ingestId: 'ingest-1',
+        ingest: { id: 'ingest-1', address: '' },
         role: control.PublishRole.PRIMARY,
         encoderId: 'encoder-1',
       });

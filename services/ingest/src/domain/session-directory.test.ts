@@ -51,7 +51,7 @@ async function publish(at: SessionDirectory, encoderId = 'encoder-1') {
     channel,
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
     graceSeconds: 30,
-    ingestId: 'ingest-1',
+    ingest: { id: 'ingest-1', address: '' },
     role: control.PublishRole.PRIMARY,
     encoderId,
   });

@@ -33,7 +33,7 @@ export async function createRelayFixture(): Promise<MediaRelayFixture> {
     const { name: channel, takeoverPolicy, graceSeconds } = DEFAULT_CHANNEL;
     const role = control.PublishRole.PRIMARY;
     const outcome = await store.claimPublication({
-      ...{ channel, takeoverPolicy, graceSeconds, ingestId: 'ingest-1', role, encoderId },
+      ...{ channel, takeoverPolicy, graceSeconds, ingest: { id: 'ingest-1', address: '' }, role, encoderId },
     });
     if (outcome.kind === 'refused') throw new Error(outcome.refusal);
     return outcome;

@@ -55,7 +55,7 @@ export class PackagerHarness {
       channel: CHANNEL,
       takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
       graceSeconds: 0,
-      ingestId: 'test',
+      ingest: { id: 'test', address: '' },
       role: control.PublishRole.PRIMARY,
       encoderId: 'test',
     });

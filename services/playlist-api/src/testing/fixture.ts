@@ -117,7 +117,7 @@ export async function createFixture(config: Record<string, unknown> = {}): Promi
         channel,
         takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
         graceSeconds: 30,
-        ingestId: 'ingest-1',
+        ingest: { id: 'ingest-1', address: '' },
         role: control.PublishRole.PRIMARY,
         encoderId: 'encoder-1',
       });

@@ -45,7 +45,7 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
       channel,
       takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
       graceSeconds,
-      ingestId: 'ingest-1',
+      ingest: { id: 'ingest-1', address: '' },
       role: control.PublishRole.PRIMARY,
       encoderId: channel,
     });

@@ -25,6 +25,12 @@ export function marshalSessionRecord(record: session.SessionRecord): HashFields 
   ];
   if (record.presentation !== undefined)
     fields.push('presentation', marshalPresentation(record.presentation));
+  if (record.ingest !== undefined)
+    fields.push('ingestId', record.ingest.id, 'ingestAddress', record.ingest.address);
+  if (record.placement !== undefined) {
+    fields.push('placementEpoch', String(record.placement.epoch));
+    fields.push('packagers', marshalPackagers(record.placement.packagers));
+  }
   for (const period of record.periods) {
     fields.push(`period ${period.ordinal}`, marshalPeriod(period));
     if (period.lastK !== undefined) fields.push(`lastK ${period.ordinal}`, String(period.lastK));
@@ -35,6 +41,11 @@ export function marshalSessionRecord(record: session.SessionRecord): HashFields 
 /** What players read once, as its field holds it. */
 export function marshalPresentation(presentation: session.Presentation): Uint8Array {
   return session.Presentation.encode(presentation).finish();
+}
+
+/** The packagers of a placement, as their field holds them: without the epoch, which has a field of its own. */
+export function marshalPackagers(packagers: readonly session.Peer[]): Uint8Array {
+  return session.Placement.encode({ epoch: 0, packagers: [...packagers] }).finish();
 }
 
 /** A period as its field holds it: without its last K, which has a field of its own. */
@@ -65,6 +76,8 @@ export function parseSessionRecord(reply: RedisReply | undefined): session.Sessi
       periods: parsePeriods(fields),
       currentK: number('currentK'),
       revision: number('revision'),
+      ...parseIngest(fields),
+      ...parsePlacement(fields),
     };
   } catch (error) {
     if (error instanceof ServiceError) throw error;
@@ -80,6 +93,20 @@ function parsePeriods(fields: ReadonlyMap<string, Buffer>): session.Period[] {
     const lastK = fields.get(`lastK ${ordinal}`);
     return lastK === undefined ? period : { ...period, lastK: parseInteger('lastK', lastK) };
   });
+}
+
+function parseIngest(fields: ReadonlyMap<string, Buffer>): Pick<session.SessionRecord, 'ingest'> {
+  const id = fields.get('ingestId');
+  return id === undefined
+    ? {}
+    : { ingest: { id: id.toString(), address: required(fields, 'ingestAddress').toString() } };
+}
+
+function parsePlacement(fields: ReadonlyMap<string, Buffer>): Pick<session.SessionRecord, 'placement'> {
+  const packagers = fields.get('packagers');
+  if (packagers === undefined) return {};
+  const epoch = parseInteger('placementEpoch', fields.get('placementEpoch'));
+  return { placement: { ...session.Placement.decode(packagers), epoch } };
 }
 
 function parseState(value: number): session.SessionState {

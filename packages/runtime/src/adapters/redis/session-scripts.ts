@@ -67,13 +67,13 @@ if token > mine or held ~= '1' then return { 'lost' } end
 if not revision or revision < known then return { 'missing' } end
 `;
 
-/** channel, policy is reject, grace in s, ingest, role, encoder, request, random part of a ULID → outcome, then records. */
+/** channel, policy is reject, grace in s, ingest, its address, role, encoder, request, random part of a ULID → outcome, then records. */
 export const CLAIM_PUBLICATION: RedisScript = {
   name: 'millraceClaimPublication',
   keyCount: 4,
   lua: `${CHANNEL}
 local takeovers = KEYS[4]
-local is_reject, grace, ingest, role, encoder, request, random = unpack(ARGV, 2, 8)
+local is_reject, grace, ingest, address, role, encoder, request, random = unpack(ARGV, 2, 9)
 local before = redis.call('HMGET', publication, 'token', 'held', 'encoder', 'request', 'isNew', 'replaced')
 local id = redis.call('GET', session_of)
 -- The answer to an earlier attempt was lost on the way.
@@ -140,9 +140,12 @@ if is_new then
   id = prefix .. random
   redis.call('SET', session_of, id)
   change(id, 'sessionId', id, 'channel', channel, 'state', '${LIVE}', 'openedAtMs', text(now), 'stateSinceMs', text(now),
-    'graceSeconds', grace, 'currentK', '0')
+    'graceSeconds', grace, 'currentK', '0', 'ingestId', ingest, 'ingestAddress', address)
 elseif state ~= '${LIVE}' then
-  change(id, 'state', '${LIVE}', 'stateSinceMs', text(now))
+  change(id, 'state', '${LIVE}', 'stateSinceMs', text(now), 'ingestId', ingest, 'ingestAddress', address)
+else
+  local known = redis.call('HMGET', record_key(id), 'ingestId', 'ingestAddress')
+  if known[1] ~= ingest or known[2] ~= address then change(id, 'ingestId', ingest, 'ingestAddress', address) end
 end
 keep()
 -- The session that goes on is told once, as it is now.
@@ -180,18 +183,22 @@ return { 'held', record(id) }
 
 /**
  * channel, token, revision, K or '', presentation or '', period to open: ordinal, bytes, last K or ''; period to end: ordinal,
- * last K → 'held' and the record, 'lost' or 'missing'. The same change once more changes nothing.
+ * last K; packagers or '' → 'held' and the record, 'lost' or 'missing'. The same change once more changes nothing.
  */
 export const UPDATE_SESSION: RedisScript = {
   name: 'millraceUpdateSession',
   keyCount: 3,
   lua: `${CHANNEL}${HOLDER}
-local k, presentation, open, period, open_last, finish, finish_last = unpack(ARGV, 4, 10)
+local k, presentation, open, period, open_last, finish, finish_last, packagers = unpack(ARGV, 4, 11)
 local key = record_key(id)
 local fields = {}
 local function set(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
 if k ~= '' and tonumber(k) > tonumber(redis.call('HGET', key, 'currentK')) then set('currentK', k) end
 if presentation ~= '' and redis.call('HEXISTS', key, 'presentation') == 0 then set('presentation', presentation) end
+if packagers ~= '' and redis.call('HEXISTS', key, 'packagers') == 0 then
+  set('placementEpoch', '1')
+  set('packagers', packagers)
+end
 if finish ~= '' and redis.call('HEXISTS', key, 'period ' .. finish) == 1
   and redis.call('HGET', key, 'lastK ' .. finish) ~= finish_last then
   set('lastK ' .. finish, finish_last)
@@ -211,6 +218,23 @@ end
 if #fields > 0 then change(id, unpack(fields)) end
 keep()
 return { 'held', record(id) }
+`,
+};
+
+/** channel, session, epoch, packagers → '1' and the record, or '0'. The same move once more changes nothing. */
+export const PLACE_SESSION: RedisScript = {
+  name: 'millracePlaceSession',
+  keyCount: 3,
+  lua: `${CHANNEL}
+local id, epoch, packagers = unpack(ARGV, 2, 4)
+if redis.call('GET', session_of) ~= id then return { '0' } end
+local known = redis.call('HMGET', record_key(id), 'placementEpoch', 'packagers')
+local known_epoch = tonumber(known[1] or 0)
+if tonumber(epoch) == known_epoch then return { known[2] == packagers and '1' or '0', record(id) } end
+if tonumber(epoch) ~= known_epoch + 1 then return { '0' } end
+change(id, 'placementEpoch', epoch, 'packagers', packagers)
+keep()
+return { '1', record(id) }
 `,
 };
 

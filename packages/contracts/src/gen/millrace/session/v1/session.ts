@@ -368,6 +368,22 @@ export interface Presentation {
   isVariableFrameRate: boolean;
 }
 
+/** A process of the platform that others call. */
+export interface Peer {
+  /** Its instance id, unique within its kind. */
+  id: string;
+  /** Where its gRPC is reached, `host:port`; empty where all is one process. */
+  address: string;
+}
+
+/** Which packagers hold a session. A fact: it changes by one atomic step, never by calculation. */
+export interface Placement {
+  /** Raised by one with every change, from 1. */
+  epoch: number;
+  /** The packagers, two where there are as many. */
+  packagers: Peer[];
+}
+
 /** The record of a session: small, rarely changed, one writer for each field. */
 export interface SessionRecord {
   /** ULID, part of media URLs. */
@@ -392,6 +408,12 @@ export interface SessionRecord {
   currentK: number;
   /** Raised by one with every change, so that a mirror can tell old from new. */
   revision: number;
+  /** The ingest that holds the publication, or the last one that did. */
+  ingest:
+    | Peer
+    | undefined;
+  /** The packagers that hold the session; unset until ingest has placed it. */
+  placement?: Placement | undefined;
 }
 
 function createBaseRational(): Rational {
@@ -1918,6 +1940,176 @@ export const Presentation: MessageFns<Presentation> = {
   },
 };
 
+function createBasePeer(): Peer {
+  return { id: "", address: "" };
+}
+
+export const Peer: MessageFns<Peer> = {
+  encode(message: Peer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Peer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Peer {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+    };
+  },
+
+  toJSON(message: Peer): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Peer>): Peer {
+    return Peer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Peer>): Peer {
+    const message = createBasePeer();
+    message.id = object.id ?? "";
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
+function createBasePlacement(): Placement {
+  return { epoch: 0, packagers: [] };
+}
+
+export const Placement: MessageFns<Placement> = {
+  encode(message: Placement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).uint32(message.epoch);
+    }
+    for (const v of message.packagers) {
+      Peer.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Placement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlacement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.packagers.push(Peer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Placement {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      packagers: globalThis.Array.isArray(object?.packagers) ? object.packagers.map((e: any) => Peer.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: Placement): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.packagers?.length) {
+      obj.packagers = message.packagers.map((e) => Peer.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Placement>): Placement {
+    return Placement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Placement>): Placement {
+    const message = createBasePlacement();
+    message.epoch = object.epoch ?? 0;
+    message.packagers = object.packagers?.map((e) => Peer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseSessionRecord(): SessionRecord {
   return {
     sessionId: "",
@@ -1930,6 +2122,8 @@ function createBaseSessionRecord(): SessionRecord {
     periods: [],
     currentK: 0,
     revision: 0,
+    ingest: undefined,
+    placement: undefined,
   };
 }
 
@@ -1964,6 +2158,12 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     }
     if (message.revision !== 0) {
       writer.uint32(80).uint64(message.revision);
+    }
+    if (message.ingest !== undefined) {
+      Peer.encode(message.ingest, writer.uint32(90).fork()).join();
+    }
+    if (message.placement !== undefined) {
+      Placement.encode(message.placement, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2061,6 +2261,22 @@ export const SessionRecord: MessageFns<SessionRecord> = {
             message.revision = longToNumber(reader.uint64());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.ingest = Peer.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.placement = Placement.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2107,6 +2323,8 @@ export const SessionRecord: MessageFns<SessionRecord> = {
         ? globalThis.Number(object.current_k)
         : 0,
       revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
+      ingest: isSet(object.ingest) ? Peer.fromJSON(object.ingest) : undefined,
+      placement: isSet(object.placement) ? Placement.fromJSON(object.placement) : undefined,
     };
   },
 
@@ -2142,6 +2360,12 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     if (message.revision !== 0) {
       obj.revision = Math.round(message.revision);
     }
+    if (message.ingest !== undefined) {
+      obj.ingest = Peer.toJSON(message.ingest);
+    }
+    if (message.placement !== undefined) {
+      obj.placement = Placement.toJSON(message.placement);
+    }
     return obj;
   },
 
@@ -2162,6 +2386,12 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     message.periods = object.periods?.map((e) => Period.fromPartial(e)) || [];
     message.currentK = object.currentK ?? 0;
     message.revision = object.revision ?? 0;
+    message.ingest = (object.ingest !== undefined && object.ingest !== null)
+      ? Peer.fromPartial(object.ingest)
+      : undefined;
+    message.placement = (object.placement !== undefined && object.placement !== null)
+      ? Placement.fromPartial(object.placement)
+      : undefined;
     return message;
   },
 };
