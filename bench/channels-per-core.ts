@@ -23,7 +23,7 @@ const options = parseOptions({
   pairs: { long: 5, short: 1, describe: 'interleaved pairs' },
   seconds: { long: 10, short: 3, describe: 'how long each number of channels has to be in time' },
   probe: { long: 50, short: 20, describe: 'channels to start with' },
-  max: { long: 4000, short: 100, describe: 'channels that are tried at most' },
+  max: { long: 1000, short: 100, describe: 'channels that are tried at most' },
 });
 /** Left out of the profile. */
 const START_SECONDS = 4;

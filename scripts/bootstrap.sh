@@ -70,3 +70,9 @@ install_ffmpeg() {
   case "$(ffmpeg -hide_banner -encoders 2>/dev/null)" in *' libx264 '*) return 0 ;; esac
   die "The ffmpeg at $(command -v ffmpeg) has no libx264 encoder: please install one that has (Debian and Ubuntu: sudo apt-get install -y ffmpeg)."
 }
+
+# Redis from the system's packages, never as a service that runs.
+install_redis() { system_packages redis-server -- redis-server -- redis; }
+
+# What fetches and runs Kafka.
+install_java() { system_packages java mvn -- default-jre-headless maven -- openjdk maven; }

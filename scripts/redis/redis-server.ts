@@ -30,8 +30,8 @@ export interface RedisServerOptions {
   readonly settings?: (port: number) => readonly string[];
   /** True: a node of a Cluster, which still has to be told of the others. */
   readonly isClusterNode?: boolean;
-  /** True: `advance` moves its clock, which is the system's as libfaketime tells it. */
-  readonly hasMovableClock?: boolean;
+  /** The clock that `advance` moves, as libfaketime tells it: the system's, or one that stands still otherwise. */
+  readonly clock?: 'movable' | 'frozen';
   /** True: it watches others and holds no data. */
   readonly isSentinel?: boolean;
   /** True: it runs until somebody stops it; otherwise it ends with this process, however that ends. */
@@ -50,6 +50,7 @@ export class RedisServer {
   readonly busPort: number;
   readonly #options: RedisServerOptions;
   #child: ChildProcess | undefined;
+  readonly #startedAtMs = Date.now();
   #offsetMs = 0;
 
   private constructor(
@@ -90,7 +91,7 @@ export class RedisServer {
 
   /** The server's wall clock, ms since 1970. */
   now(): number {
-    return Date.now() + this.#offsetMs;
+    return (this.#options.clock === 'frozen' ? this.#startedAtMs : Date.now()) + this.#offsetMs;
   }
 
   /** Lets time pass for the server: at once, and for nobody else. */
@@ -196,11 +197,11 @@ export class RedisServer {
   }
 
   #clockCommand(): readonly string[] {
-    if (this.#options.hasMovableClock !== true) return [];
+    if (this.#options.clock === undefined) return [];
     const [library] = globSync(FAKETIME);
     if (library === undefined) throw new Error('libfaketime is not there: sudo apt-get install -y faketime');
     return [
-      'env',
+      ...['env', 'TZ=UTC'],
       `LD_PRELOAD=${library} libc.so.6`,
       `FAKETIME_TIMESTAMP_FILE=${this.#offsetPath()}`,
       'FAKETIME_NO_CACHE=1',
@@ -212,7 +213,10 @@ export class RedisServer {
   #writeOffset(): void {
     // Renamed into place: the server reads it at every look at its clock.
     const next = `${this.#offsetPath()}.next`;
-    writeFileSync(next, `${this.#offsetMs < 0 ? '-' : '+'}${Math.abs(this.#offsetMs) / 1000}s\n`);
+    writeFileSync(
+      next,
+      `${this.#options.clock === 'frozen' ? frozenAt(this.now()) : `+${this.#offsetMs / 1000}s`}\n`,
+    );
     renameSync(next, this.#offsetPath());
   }
 
@@ -227,6 +231,11 @@ export class RedisServer {
   #logPath(): string {
     return join(this.#options.directory, 'log');
   }
+}
+
+/** A time as libfaketime reads it; half a millisecond more, since it rounds down. */
+function frozenAt(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 23).replace('T', ' ')}5`;
 }
 
 /** The port of a server that runs in this folder; `undefined` when none does. */

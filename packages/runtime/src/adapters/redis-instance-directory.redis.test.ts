@@ -2,7 +2,7 @@ import { describeInstanceDirectory } from '../ports/instance-directory.contract.
 import { silentLogger, useRedisServer } from '../testing/redis-fixture.ts';
 import { RedisInstanceDirectory } from './redis-instance-directory.ts';
 
-const { fresh } = useRedisServer({ hasMovableClock: true });
+const { fresh } = useRedisServer({ clock: 'movable' });
 
 describeInstanceDirectory('Redis', async () => {
   const { server, connect } = await fresh();

@@ -2,7 +2,7 @@ import { describeLeaseStore, describeUnclaimedSessions } from '../ports/lease-st
 import { useRedisServer } from '../testing/redis-fixture.ts';
 import { RedisLeaseStore } from './redis-lease-store.ts';
 
-const { fresh } = useRedisServer({ hasMovableClock: true });
+const { fresh } = useRedisServer({ clock: 'movable' });
 
 async function create() {
   const { server, connect } = await fresh();

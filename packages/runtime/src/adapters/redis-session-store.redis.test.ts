@@ -2,7 +2,7 @@ import { describeSessionStore } from '../ports/session-store.contract.ts';
 import { silentLogger, useRedisServer } from '../testing/redis-fixture.ts';
 import { RedisSessionStore } from './redis-session-store.ts';
 
-const { fresh } = useRedisServer({ hasMovableClock: true });
+const { fresh } = useRedisServer({ clock: 'movable' });
 
 describeSessionStore('Redis', async () => {
   const { server, connect, onEnd } = await fresh();

@@ -50,7 +50,7 @@ export async function startSecuredRedis(): Promise<RedisTopology> {
   const { caFile, brokerFile, clientCertFile, clientKeyFile } = createCertificates(directory);
   const server = await RedisServer.start({
     directory,
-    hasMovableClock: true,
+    clock: 'movable',
     settings: (port) => [
       ...['port 0', `tls-port ${port}`, `tls-ca-cert-file ${caFile}`],
       ...[`tls-cert-file ${brokerFile}`, `tls-key-file ${brokerFile}`, 'tls-auth-clients yes'],
@@ -74,7 +74,7 @@ export async function startRedisCluster(): Promise<RedisTopology> {
     [0, 1, 2].map(() =>
       RedisServer.start({
         directory: temporaryDirectory(),
-        hasMovableClock: true,
+        clock: 'movable',
         isClusterNode: true,
         // Clocks that jump are no reason to take a node for dead.
         settings: () => ['cluster-node-timeout 3600000'],
@@ -111,7 +111,7 @@ export async function startRedisSentinel(): Promise<RedisTopology> {
   const start = (settings: readonly string[]): Promise<RedisServer> =>
     RedisServer.start({
       directory: temporaryDirectory(),
-      hasMovableClock: true,
+      clock: 'movable',
       // Clocks that jump are no reason to give a connection up.
       settings: () => ['repl-timeout 3600', ...settings],
     });

@@ -48,6 +48,8 @@ export class FileChannelStore implements ChannelStore {
   readonly #path: string;
   readonly #memory: MemoryChannelStore;
   #writing: Promise<void> = Promise.resolve();
+  /** The write after the one that runs; it has not looked at what is stored yet. */
+  #next: Promise<void> | undefined;
 
   private constructor(path: string, memory: MemoryChannelStore) {
     this.#path = path;
@@ -124,10 +126,14 @@ export class FileChannelStore implements ChannelStore {
     return this.#written(await this.#memory.deleteLadder(name));
   }
 
-  /** Writes what is stored now, after the writes before it; nothing is written when nothing changed. */
+  /** Writes what is stored, once for all that changed while the write before ran; nothing is written when nothing changed. */
   async #written(isChanged: boolean): Promise<boolean> {
     if (!isChanged) return false;
-    const write = this.#writing.then(() => this.#write());
+    this.#next ??= this.#writing.then(() => {
+      this.#next = undefined;
+      return this.#write();
+    });
+    const write = this.#next;
     this.#writing = write.catch(() => undefined);
     await write;
     return true;

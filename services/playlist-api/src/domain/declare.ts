@@ -22,7 +22,8 @@ export async function declareChannels(
   await requireLadders(store, declarations);
   for (const [name, rungs] of declarations.ladders)
     await store.putLadder({ name, rungs, updatedAtMs: nowMs });
-  for (const [name, { settings, streamKeys }] of declarations.channels) {
+  // Side by side, so that a store that writes itself whole does so a few times and not for every channel.
+  const declaring = [...declarations.channels].map(async ([name, { settings, streamKeys }]) => {
     await declareChannel(dependencies, name, settings);
     const keys = streamKeys.map<StoredStreamKey>(({ name: keyName, sha256, role }) => ({
       id: `file-${keyName}`,
@@ -34,7 +35,8 @@ export async function declareChannels(
       createdAtMs: nowMs,
     }));
     await declareStreamKeys(dependencies, name, keys);
-  }
+  });
+  await Promise.all(declaring);
   for await (const channel of catalogue.allChannels()) {
     if (channel.origin === 'file' && !declarations.channels.has(channel.name))
       await catalogue.deleteChannel(channel.name);

@@ -203,19 +203,25 @@ if finish ~= '' and redis.call('HEXISTS', key, 'period ' .. finish) == 1
   and redis.call('HGET', key, 'lastK ' .. finish) ~= finish_last then
   set('lastK ' .. finish, finish_last)
 end
-if open ~= '' and redis.call('HEXISTS', key, 'period ' .. open) == 0 then
-  local ordinals = {}
-  for ordinal in string.gmatch(redis.call('HGET', key, 'periods') or '', '%d+') do ordinals[#ordinals + 1] = ordinal end
+local dropped = {}
+local ordinals, newest = {}, -1
+for ordinal in string.gmatch(redis.call('HGET', key, 'periods') or '', '%d+') do
+  ordinals[#ordinals + 1] = ordinal
+  newest = tonumber(ordinal)
+end
+if open ~= '' and tonumber(open) > newest then
   ordinals[#ordinals + 1] = open
   while #ordinals > ${MAX_RECENT_PERIODS} do
     local oldest = table.remove(ordinals, 1)
-    redis.call('HDEL', key, 'period ' .. oldest, 'lastK ' .. oldest)
+    dropped[#dropped + 1] = 'period ' .. oldest
+    dropped[#dropped + 1] = 'lastK ' .. oldest
   end
   set('periods', table.concat(ordinals, ','))
   set('period ' .. open, period)
   if open_last ~= '' then set('lastK ' .. open, open_last) end
 end
 if #fields > 0 then change(id, unpack(fields)) end
+if #dropped > 0 then redis.call('HDEL', key, unpack(dropped)) end
 keep()
 return { 'held', record(id) }
 `,

@@ -153,15 +153,15 @@ export interface HelloReply {
   inits: InitSegment[];
 }
 
-/** Acknowledges a part. */
+/** Acknowledges a part or an init segment; acknowledgements come in the order in which both were sent. */
 export interface Ack {
   /** Rendition id. */
   renditionId: string;
-  /** The part. */
+  /** The part; unset when it is an init segment. */
   position: Position | undefined;
 }
 
-/** Refuses a part or a hello: a higher token rules the position. */
+/** Refuses a hello, a part or an init segment: a higher token rules the position, or it cannot be taken as it is. */
 export interface Refusal {
   /** Stable error id, for example `PACKAGER_TOKEN_STALE`. */
   id: string;
@@ -169,6 +169,10 @@ export interface Refusal {
   message: string;
   /** The token that rules the position; 0 when it is not about tokens. */
   rulingToken: number;
+  /** gRPC's name of the kind of failure, for example `FAILED_PRECONDITION`. */
+  code: string;
+  /** True when the same may be taken later. */
+  isRetryable: boolean;
 }
 
 /** What a packager answers. */
@@ -1674,7 +1678,7 @@ export const Ack: MessageFns<Ack> = {
 };
 
 function createBaseRefusal(): Refusal {
-  return { id: "", message: "", rulingToken: 0 };
+  return { id: "", message: "", rulingToken: 0, code: "", isRetryable: false };
 }
 
 export const Refusal: MessageFns<Refusal> = {
@@ -1687,6 +1691,12 @@ export const Refusal: MessageFns<Refusal> = {
     }
     if (message.rulingToken !== 0) {
       writer.uint32(24).int64(message.rulingToken);
+    }
+    if (message.code !== "") {
+      writer.uint32(34).string(message.code);
+    }
+    if (message.isRetryable !== false) {
+      writer.uint32(40).bool(message.isRetryable);
     }
     return writer;
   },
@@ -1728,6 +1738,22 @@ export const Refusal: MessageFns<Refusal> = {
             message.rulingToken = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.isRetryable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1749,6 +1775,12 @@ export const Refusal: MessageFns<Refusal> = {
         : isSet(object.ruling_token)
         ? globalThis.Number(object.ruling_token)
         : 0,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      isRetryable: isSet(object.isRetryable)
+        ? globalThis.Boolean(object.isRetryable)
+        : isSet(object.is_retryable)
+        ? globalThis.Boolean(object.is_retryable)
+        : false,
     };
   },
 
@@ -1763,6 +1795,12 @@ export const Refusal: MessageFns<Refusal> = {
     if (message.rulingToken !== 0) {
       obj.rulingToken = Math.round(message.rulingToken);
     }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.isRetryable !== false) {
+      obj.isRetryable = message.isRetryable;
+    }
     return obj;
   },
 
@@ -1774,6 +1812,8 @@ export const Refusal: MessageFns<Refusal> = {
     message.id = object.id ?? "";
     message.message = object.message ?? "";
     message.rulingToken = object.rulingToken ?? 0;
+    message.code = object.code ?? "";
+    message.isRetryable = object.isRetryable ?? false;
     return message;
   },
 };
