@@ -26,6 +26,7 @@ export { eventBusConfigSchema, eventsConfigSchema, kafkaConfigSchema } from './a
 export type { EventsConfig, KafkaConfig } from './adapters/kafka/config.ts';
 export { KafkaEventBus } from './adapters/kafka/kafka-event-bus.ts';
 export { createKafkaEventMetrics } from './adapters/kafka/metrics.ts';
+export { LocalSessionPeers } from './adapters/local-session-peers.ts';
 export { createEventQueueMetrics, MemoryEventBus } from './adapters/memory-event-bus.ts';
 export { MemoryInstanceDirectory } from './adapters/memory-instance-directory.ts';
 export { MemoryLeaseStore } from './adapters/memory-lease-store.ts';
@@ -45,6 +46,7 @@ export type { Lease, LeaseStore, SessionRef, UnclaimedSessions } from './ports/l
 export type { MediaRelay } from './ports/media-relay.ts';
 export type { RenditionSink, SinkStream } from './ports/rendition-sink.ts';
 export type { SegmentIndex } from './ports/segment-index.ts';
+export type { PlacedPackager, SessionPeers } from './ports/session-peers.ts';
 export type {
   PublishClaim,
   PublishClaimRefusal,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '@millrace/runtime';
-import type { Clock, Control, EventEmitter, Logger, SegmentIndex, SessionStore } from '@millrace/runtime';
+import type { Clock, Control, EventEmitter, Logger, SessionStore } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import { FileChannelStore } from './adapters/file-channel-store.ts';
 import { MemoryChannelStore } from './adapters/memory-channel-store.ts';
@@ -15,6 +15,7 @@ import { Janitor } from './domain/janitor.ts';
 import { DEFAULT_LADDER_NAME, DEFAULT_RUNGS } from './domain/ladder.ts';
 import { PublishControl } from './domain/publish-control.ts';
 import { SessionMirror } from './domain/session-mirror.ts';
+import type { PackagerPeers } from './domain/session-mirror.ts';
 import { createHandler } from './http/handler.ts';
 import type { HttpHandler } from './http/handler.ts';
 import { createPlaylistApiMetrics } from './metrics.ts';
@@ -26,7 +27,7 @@ export type { HttpHandler } from './http/handler.ts';
 /** What playlist-api needs from outside. */
 export interface PlaylistApiDependencies {
   readonly sessions: SessionStore;
-  readonly index: SegmentIndex;
+  readonly peers: PackagerPeers;
   readonly events: EventEmitter;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -50,7 +51,7 @@ export async function startPlaylistApi(
   config: PlaylistApiConfig,
   dependencies: PlaylistApiDependencies,
 ): Promise<RunningPlaylistApi> {
-  const { sessions, index, events, logger, registry, clock } = dependencies;
+  const { sessions, peers, events, logger, registry, clock } = dependencies;
   const metrics = createPlaylistApiMetrics(registry);
   const store = await openStore(config);
   if ((await store.getLadder(DEFAULT_LADDER_NAME)) === undefined) {
@@ -62,7 +63,7 @@ export async function startPlaylistApi(
     await declareChannels({ store, catalogue, events, nowMs: clock() }, declarations);
     logger.info({ channels: declarations.channels.size }, 'Channels declared from files');
   }
-  const mirror = new SessionMirror({ store: sessions, index, clock, logger });
+  const mirror = new SessionMirror({ store: sessions, peers, clock, logger });
   const janitor = new Janitor({
     store: sessions,
     catalogue,

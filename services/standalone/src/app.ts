@@ -5,6 +5,7 @@ import { startPlaylistApi } from '@millrace/playlist-api';
 import {
   createEventEmitter,
   listenFor,
+  LocalSessionPeers,
   MemoryEventBus,
   MemoryLeaseStore,
   MemorySessionStore,
@@ -68,13 +69,13 @@ export async function startStandalone(
     const control = new LateControl();
     const ingest = await startIngest(config.ingest, { ...shared, bus, control, events: emitterOf('ingest') });
     started.ingest = ingest;
+    const peers = new LocalSessionPeers({ relay: ingest.relay, packager });
     // The worker asks ffmpeg what it can do; playlist-api starts meanwhile.
     const starting = {
       worker: startTranscodeWorker(config.worker, {
         ...shared,
         leases,
-        relay: ingest.relay,
-        sink: packager.sink,
+        peers,
         events: emitterOf('transcode-worker'),
         sendSignal,
       }),
@@ -88,7 +89,7 @@ export async function startStandalone(
           adminToken: config.adminToken ?? keepAdminToken(config.stateDirectory),
           rtmp: { ...config.playlistApi.rtmp, publicPort: ingest.rtmpAddress.port },
         },
-        { ...shared, index: packager.index, events: emitterOf('playlist-api') },
+        { ...shared, peers, events: emitterOf('playlist-api') },
       ),
     };
     // Both are waited for, so that what did start is stopped when the other could not.

@@ -6,6 +6,7 @@ import { startTranscodeWorker } from './app.ts';
 import { workerConfigSchema } from './config.ts';
 import { FakeRelay } from './testing/fake-relay.ts';
 import { FakeSink } from './testing/fake-sink.ts';
+import { peersOf } from './testing/peers.ts';
 import { makeSyntheticMedia } from './testing/synthetic-media.ts';
 import { FIRST_K, presentationOf, START_TICKS } from './testing/worker-harness.ts';
 
@@ -15,8 +16,7 @@ function fixture() {
   const dependencies = {
     sessions,
     leases: new MemoryLeaseStore({ clock: Date.now }),
-    relay: new FakeRelay(),
-    sink: new FakeSink(),
+    peers: peersOf(new FakeRelay(), new FakeSink()),
     logger: createLogger({ service: 'transcode-worker', level: 'error' }),
     clock: Date.now,
     events: { emit: (event: MillraceEvent) => void events.push(event) },

@@ -3,8 +3,7 @@ import type {
   EventEmitter,
   LeaseStore,
   Logger,
-  MediaRelay,
-  RenditionSink,
+  SessionPeers,
   SessionStore,
 } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
@@ -25,8 +24,7 @@ export type { WorkerConfig } from './config.ts';
 export interface WorkerDependencies {
   readonly sessions: Pick<SessionStore, 'watch'>;
   readonly leases: LeaseStore;
-  readonly relay: MediaRelay;
-  readonly sink: RenditionSink;
+  readonly peers: SessionPeers;
   readonly logger: Logger;
   readonly registry: Registry;
   readonly clock: Clock;

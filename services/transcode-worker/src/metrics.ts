@@ -57,6 +57,11 @@ export function createWorkerMetrics(registry: Registry) {
       help: 'Times a lease was lost: renewed too late, gone from the store, or overruled by a newer token.',
       registers,
     }),
+    lostPackagers: new Counter({
+      name: 'millrace_worker_packagers_lost_total',
+      help: 'Times a packager of a session took nothing any more while its twin may have.',
+      registers,
+    }),
     droppedParts: new Counter({
       name: 'millrace_worker_dropped_parts_total',
       help: 'Parts with media that came after the packager had ended their session.',

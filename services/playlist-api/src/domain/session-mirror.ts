@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { session } from '@millrace/contracts';
 import { followSessionRecords } from '@millrace/runtime';
-import type { Clock, Logger, SegmentIndex, SessionStore } from '@millrace/runtime';
+import type { Clock, Logger, PlacedPackager, SessionStore } from '@millrace/runtime';
 import { emptyView, withRecord, withRows } from './session-view.ts';
 import type { SessionView } from './session-view.ts';
 
@@ -9,10 +9,15 @@ const RETRY_MS = 250;
 /** How long an ended session is remembered, so that its viewers hear `gone` and not `not live`. */
 const ENDED_MEMORY_MS = 10 * 60_000;
 
+/** The packagers of a session, of which the rows are read. */
+export interface PackagerPeers {
+  packagersOf(record: session.SessionRecord): readonly Pick<PlacedPackager, 'index'>[];
+}
+
 /** Keeps a view of every session in memory, so that requests are answered without asking anybody. */
 export class SessionMirror {
   readonly #store: SessionStore;
-  readonly #index: SegmentIndex;
+  readonly #peers: PackagerPeers;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #views = new Map<string, SessionView>();
@@ -24,12 +29,12 @@ export class SessionMirror {
 
   constructor(dependencies: {
     readonly store: SessionStore;
-    readonly index: SegmentIndex;
+    readonly peers: PackagerPeers;
     readonly clock: Clock;
     readonly logger: Logger;
   }) {
     this.#store = dependencies.store;
-    this.#index = dependencies.index;
+    this.#peers = dependencies.peers;
     this.#clock = dependencies.clock;
     this.#logger = dependencies.logger;
   }
@@ -100,12 +105,16 @@ export class SessionMirror {
     if (known === undefined) this.#own(this.#followRows(record.sessionId));
   }
 
-  /** Follows the rows of a session until it is over, again after a pause when that is cut off. */
+  /** Follows the rows of a session until it is over; after a pause at the next of its packagers when that is cut off. */
   async #followRows(sessionId: string): Promise<void> {
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      const record = this.#views.get(sessionId)?.record;
+      if (record === undefined) return;
+      const packagers = this.#peers.packagersOf(record);
+      const packager = packagers[attempt % Math.max(packagers.length, 1)];
       try {
-        for await (const { rows } of this.#index.watch({ sessionId }, signal)) {
+        for await (const { rows } of packager?.index.watch({ sessionId }, signal) ?? []) {
           const view = this.#views.get(sessionId);
           if (view === undefined) return;
           this.#set(withRows(view, rows));

@@ -93,7 +93,7 @@ export async function createFixture(config: Record<string, unknown> = {}): Promi
     playlistApiConfigSchema.parse({ adminToken: ADMIN_TOKEN, holdMs: 0, validateResponses: true, ...config }),
     {
       sessions,
-      index,
+      peers: { packagersOf: () => [{ index }] },
       events: createEventEmitter(bus, { service: 'playlist-api', instance: 'test', clock: clock.now }),
       logger,
       registry,

@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { workerConfigSchema } from '../config.ts';
 import { createWorkerMetrics } from '../metrics.ts';
 import { FakeRelay } from '../testing/fake-relay.ts';
+import { peersOf } from '../testing/peers.ts';
 import { presentationOf } from '../testing/worker-harness.ts';
 import { SessionClaimer } from './session-claimer.ts';
 
@@ -25,8 +26,7 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
   const claimer = new SessionClaimer({
     sessions,
     leases: new MemoryLeaseStore({ clock }),
-    relay: new FakeRelay(),
-    sink: silentSink,
+    peers: peersOf(new FakeRelay(), silentSink),
     startTranscoder: () => {
       throw new Error('nothing is transcoded here');
     },

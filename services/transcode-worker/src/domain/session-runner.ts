@@ -6,12 +6,12 @@ import type {
   Lease,
   LeaseStore,
   Logger,
-  MediaRelay,
-  RenditionSink,
+  SessionPeers,
 } from '@millrace/runtime';
 import type { WorkerConfig } from '../config.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import { pause } from './deadline.ts';
+import { CurrentRelay } from './current-relay.ts';
 import { createShedding } from './ladder-shedding.ts';
 import type { LadderShedding } from './ladder-shedding.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -22,11 +22,11 @@ import type { SessionContext } from './session-context.ts';
 import { FROM_START, StreamRunner } from './stream-runner.ts';
 import type { StreamRunnerOptions } from './stream-runner.ts';
 import type { StartTranscoder } from './transcoder.ts';
+import { TwinnedSink } from './twinned-sink.ts';
 
 /** What a session's runner works with. */
 export interface SessionRunnerDependencies {
-  readonly relay: MediaRelay;
-  readonly sink: RenditionSink;
+  readonly peers: SessionPeers;
   readonly leases: LeaseStore;
   /** Calls to the lease store, of all sessions. */
   readonly leaseOutage: Outage;
@@ -69,6 +69,7 @@ export class SessionRunner {
   /** What ffmpeg may still do does not change with the stream to the packager, nor with the lease. */
   readonly #budgets = new PeriodBudgets();
   readonly #packagerOutage: Outage;
+  readonly #sink: TwinnedSink;
 
   /** `record` answers the session's record as it is now; it has a presentation. */
   constructor(
@@ -76,7 +77,7 @@ export class SessionRunner {
     record: () => session.SessionRecord,
     presentation: session.Presentation,
   ) {
-    const { relay, startTranscoder, config, metrics, events, logger, clock } = dependencies;
+    const { peers, startTranscoder, config, metrics, events, logger, clock } = dependencies;
     const { channel, sessionId } = record();
     this.#dependencies = dependencies;
     this.#channel = channel;
@@ -88,9 +89,15 @@ export class SessionRunner {
     this.#packagerOutage = new Outage({ peer: 'packager', sessionId, metrics, logger, clock });
     this.#context = {
       ...{ channel, sessionId, presentation, segmentSeconds, grid, record },
-      ...{ relay, startTranscoder, config, metrics, events, logger, clock },
+      relay: new CurrentRelay(peers, record),
+      ...{ startTranscoder, config, metrics, events, logger, clock },
       ingestOutage: new Outage({ peer: 'ingest', sessionId, metrics, logger, clock }),
     };
+    this.#sink = new TwinnedSink({
+      placed: () => peers.packagersOf(record()),
+      logger,
+      onLost: () => metrics.lostPackagers.inc(),
+    });
   }
 
   /** Runs to the end. Never rejects: what nobody expected is logged, and the session is free for any worker. */
@@ -199,7 +206,7 @@ export class SessionRunner {
 
   #streamOptions(lease: Lease): StreamRunnerOptions {
     return {
-      sink: this.#dependencies.sink,
+      sink: this.#sink,
       lease,
       context: this.#context,
       shedding: this.#shedding,

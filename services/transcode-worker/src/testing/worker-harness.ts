@@ -14,6 +14,7 @@ import { createWorkerMetrics } from '../metrics.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import { FakeRelay } from './fake-relay.ts';
 import { FakeSink } from './fake-sink.ts';
+import { peersOf } from './peers.ts';
 import { audioRendition, videoRendition } from './renditions.ts';
 import { makeSyntheticMedia } from './synthetic-media.ts';
 import type { SyntheticInput } from './synthetic-media.ts';
@@ -131,8 +132,7 @@ export class WorkerHarness {
     const logger = createLogger({ service: 'transcode-worker', level: 'error' });
     this.#outcome = new SessionRunner(
       {
-        relay: this.relay,
-        sink: this.sink,
+        peers: peersOf(this.relay, this.sink),
         leases: this.leases,
         leaseOutage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }),
         startTranscoder,
