@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { Duplex, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -77,7 +77,7 @@ export class CallRunner {
   ): handleBidiStreamingCall<Received<Q>, Buffer> {
     return (call) => {
       const signal = cancellationOf(call);
-      void this.#send(call, method, signal, () => answers(readMessages<Q>(call as Duplex, signal), signal));
+      void this.#send(call, method, signal, () => answers(readMessages<Q>(call, signal), signal));
     };
   }
 

@@ -26,19 +26,19 @@ export function channelSecurity(
   { address, serverName }: { readonly address: string; readonly serverName: string | undefined },
 ): { readonly credentials: ChannelCredentials; readonly options: ChannelOptions } {
   if (files === undefined) return { credentials: grpc.credentials.createInsecure(), options: {} };
-  const { ca = null, own } = files;
-  const [key, certificate] = [own?.key ?? null, own?.certificate ?? null];
-  const { createSsl } = grpc.credentials;
-  if (serverName !== undefined) {
-    const options = { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName };
-    return { credentials: createSsl(ca, key, certificate), options };
-  }
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
-  if (isIP(host) === 0) return { credentials: createSsl(ca, key, certificate), options: {} };
+  const name = serverName ?? host;
+  const isAddress = isIP(name) !== 0;
   return {
-    credentials: createSsl(ca, key, certificate, {
-      checkServerIdentity: (_name, shown) => checkServerIdentity(host, shown),
-    }),
-    options: { 'grpc.ssl_target_name_override': NAME_OF_ADDRESS },
+    credentials: grpc.credentials.createSsl(
+      files.ca ?? null,
+      files.own?.key ?? null,
+      files.own?.certificate ?? null,
+      isAddress ? { checkServerIdentity: (_name, shown) => checkServerIdentity(name, shown) } : {},
+    ),
+    options: {
+      'grpc.ssl_target_name_override': isAddress ? NAME_OF_ADDRESS : name,
+      ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),
+    },
   };
 }

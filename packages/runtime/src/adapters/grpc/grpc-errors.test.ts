@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http2';
 import { describe, expect, test } from '@jest/globals';
 import { Metadata } from '@grpc/grpc-js';
 import { ServiceError } from '../../service-error.ts';
@@ -10,7 +11,7 @@ function overTheWire(error: unknown): ServiceError {
   const { code, details, entry } = toStatus(error);
   const sent = new Metadata();
   sent.set(...entry);
-  const metadata = Metadata.fromHttp2Headers(sent.toHttp2Headers());
+  const metadata = Metadata.fromHttp2Headers(sent.toHttp2Headers() as IncomingHttpHeaders);
   return fromStatus({ code, details: decodeURI(encodeURI(details)), metadata });
 }
 
@@ -56,7 +57,11 @@ describe('an error over gRPC', () => {
   });
 
   test('with a long text is cut to what can be sent, also in the middle of a character', () => {
-    const error = new ServiceError('NOT_FOUND', 'SOMETHING_MISSING', `${'x'.repeat(1023)}🎬${'y'.repeat(1e6)}`);
+    const error = new ServiceError(
+      'NOT_FOUND',
+      'SOMETHING_MISSING',
+      `${'x'.repeat(1023)}🎬${'y'.repeat(1e6)}`,
+    );
     expect(overTheWire(error).message).toBe(`${'x'.repeat(1023)}\u{FFFD}`);
   });
 });
@@ -112,7 +117,9 @@ describe('a status', () => {
   });
 
   test('with a prototype for details changes no object', () => {
-    const hostile = Buffer.from('{"id":"GOOD_ID","retryable":false,"details":{"__proto__":{"isAdmin":true}}}');
+    const hostile = Buffer.from(
+      '{"id":"GOOD_ID","retryable":false,"details":{"__proto__":{"isAdmin":true}}}',
+    );
     const { details } = received(5, hostile);
     expect((details as { readonly isAdmin?: boolean }).isAdmin).toBeUndefined();
     expect(({} as { readonly isAdmin?: boolean }).isAdmin).toBeUndefined();

@@ -46,7 +46,8 @@ export async function startGrpcServer(options: {
     ...KEEPALIVE_OPTIONS,
     ...messageLimitOptions(options.limits),
     'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
-    'grpc.enable_channelz': 0,
+    // The library breaks off only connections that it has in its statistics.
+    'grpc.enable_channelz': 1,
   };
   const server = new grpc.Server(settings);
   const runner = new CallRunner(grpc, { logger, metrics, stallMs });

@@ -25,8 +25,8 @@ export interface Loopback {
   readonly channel: GrpcChannel;
   /** Of both sides. */
   readonly metrics: GrpcMetrics;
-  /** Another channel to the same server, or to another port; the caller closes it. */
-  connect(port?: number): Promise<GrpcChannel>;
+  /** Another channel to the same server, in another way; it is closed at the end. */
+  connect(way?: { readonly address?: string; readonly tls?: LoopbackOptions['tls'] }): Promise<GrpcChannel>;
   stop(): Promise<void>;
 }
 
@@ -36,34 +36,43 @@ export interface LoopbackOptions {
   readonly limits: MessageLimits;
   readonly tls?: z.input<typeof grpcTlsSchema>;
   readonly stallMs?: number;
+  /** The system chooses when it is absent. */
+  readonly port?: number;
 }
 
 /** Starts both. */
 export async function startLoopback(options: LoopbackOptions): Promise<Loopback> {
-  const tls = grpcTlsSchema.parse(options.tls);
-  const { services, limits, stallMs } = options;
+  const { services, limits, stallMs, port = 0 } = options;
   const logger = createLogger({ service: 'test', level: 'error', destination: { write: () => true } });
   const metrics = createGrpcMetrics(new Registry());
   const server = await startGrpcServer({
     host: '127.0.0.1',
-    port: 0,
-    tls,
+    port,
+    tls: grpcTlsSchema.parse(options.tls),
     limits: served(limits),
     services,
     logger,
     metrics,
     ...(stallMs === undefined ? {} : { stallMs }),
   });
-  const connect = (port = server.address.port): Promise<GrpcChannel> =>
-    GrpcChannel.open({ address: `127.0.0.1:${port}`, tls, limits, logger });
-  const channel = await connect();
+  const channels: GrpcChannel[] = [];
+  const connect: Loopback['connect'] = async (way = {}) => {
+    const channel = await GrpcChannel.open({
+      address: way.address ?? `127.0.0.1:${server.address.port}`,
+      tls: grpcTlsSchema.parse(way.tls ?? options.tls),
+      limits,
+      logger,
+    });
+    channels.push(channel);
+    return channel;
+  };
   return {
     server,
-    channel,
+    channel: await connect(),
     metrics,
     connect,
     async stop() {
-      channel.close();
+      for (const channel of channels) channel.close();
       await server.stop(STOP_MS);
     },
   };
