@@ -26,7 +26,7 @@ export function marshal<T>(type: MessageType<T>, message: T): Buffer {
     const bytes = type.encode(message).finish();
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   } catch (error) {
-    throw invalidMessage(`A message has a value that cannot be sent: ${String(error)}`);
+    throw invalidMessage(`a value cannot be sent (${String(error)})`);
   }
 }
 
@@ -38,13 +38,13 @@ export function unmarshal<T>(type: MessageType<T>, bytes: Buffer, check?: Check<
     return message;
   } catch (error) {
     if (error instanceof ServiceError) return error;
-    return invalidMessage(`A message of ${bytes.byteLength} bytes cannot be read: ${String(error)}`);
+    return invalidMessage(`its ${bytes.byteLength} bytes cannot be read (${String(error)})`);
   }
 }
 
-/** A message that is not as the contract has it. */
-export function invalidMessage(message: string): ServiceError {
-  return new ServiceError('INVALID_ARGUMENT', 'GRPC_MESSAGE_INVALID', message);
+/** A message that is not as the contract has it; says what is wrong with it. */
+export function invalidMessage(what: string): ServiceError {
+  return new ServiceError('INVALID_ARGUMENT', 'GRPC_MESSAGE_INVALID', `A message is not as agreed: ${what}`);
 }
 
 /** The name of a method in logs and metrics: `MediaRelay/Subscribe`. */
