@@ -144,7 +144,9 @@ try {
     notes: {
       source: `${options.seconds} s of 1280x720p30, 4 Mb/s, paced by ffmpeg -re over RTMP; SEG ${SEGMENT_SECONDS} s`,
       'the session’s ffmpeg': sessions[0]?.arguments.join(' ') ?? '',
-      'a bare ffmpeg': bareArguments(sessions[0]?.arguments ?? [], ['-i', 'file']).join(' '),
+      'a bare ffmpeg': bareArguments(sessions[0]?.arguments ?? [], ['-i', 'file'])
+        .join(' ')
+        .replaceAll(`${directory}/`, ''),
     },
     profile: summarize(own).median <= 0.05 ? undefined : await profile(),
   });

@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { Registry } from 'prom-client';
 import {
   createEventQueueMetrics,
+  createGrpcMetrics,
   createKafkaEventMetrics,
   createListenerMetrics,
   createRedisMetrics,
@@ -68,6 +69,7 @@ function metrics(): void {
   for (const create of [
     createListenerMetrics,
     createEventQueueMetrics,
+    createGrpcMetrics,
     createKafkaEventMetrics,
     createRedisMetrics,
     createIngestMetrics,
@@ -92,7 +94,7 @@ function metrics(): void {
 }
 
 const ERROR_ID =
-  /'((?:INGEST|WORKER|PACKAGER|PLAYLIST_API|LISTEN|KAFKA(?!_BROKERS')|REDIS(?!_URL')|INSTANCE)_[A-Z_]+)'/g;
+  /'((?:INGEST|WORKER|PACKAGER|PLAYLIST_API|LISTEN|KAFKA(?!_BROKERS')|REDIS(?!_URL')|INSTANCE|GRPC)_[A-Z_]+)'/g;
 /** The string or template that follows an id within the same call: what the person reads. */
 const FOLLOWING_TEXT = /^[^;]{0,160}?[,:]\s*(?:'([^'\n]{12,})'|"([^"\n]{12,})"|`([^`]{12,})`)/s;
 

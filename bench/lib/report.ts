@@ -106,7 +106,7 @@ function versions(): Record<string, string> {
     millrace: printed('git', ['rev-parse', '--short', 'HEAD'], /^\S+/),
     ffmpeg: printed('ffmpeg', ['-version'], /(?<=version )\S+/),
     nginx: printed('nginx', ['-v'], /(?<=nginx\/)\S+/),
-    kernel: printed('uname', ['-sr'], /.+/),
+    kernel: printed('uname', ['-sr'], /^\S+ [\d.]+/),
   };
 }
 

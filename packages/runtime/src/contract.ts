@@ -6,3 +6,5 @@ export type { PackagerFixture } from './ports/rendition-sink.contract.ts';
 export { describeSegmentIndex } from './ports/segment-index.contract.ts';
 export { describeMediaRelay } from './ports/media-relay.contract.ts';
 export type { MediaRelayFixture } from './ports/media-relay.contract.ts';
+export { describeOverGrpc } from './adapters/grpc/testing/loopback.ts';
+export type { Loopback, StartLoopback } from './adapters/grpc/testing/loopback.ts';

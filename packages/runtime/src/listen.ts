@@ -13,13 +13,20 @@ export function listen(
 ): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        new ServiceError('UNAVAILABLE', 'LISTEN_FAILED', sentence(error, address, purpose), {
-          cause: error,
-        }),
-      );
+      reject(listenFailure(error, address, purpose));
     });
     server.listen(address.port, address.host, () => resolve(server.address() as AddressInfo));
+  });
+}
+
+/** Says which port a server could not have, why, and what to do. */
+export function listenFailure(
+  error: NodeJS.ErrnoException,
+  address: { readonly host: string; readonly port: number },
+  purpose: string,
+): ServiceError {
+  return new ServiceError('UNAVAILABLE', 'LISTEN_FAILED', sentence(error, address, purpose), {
+    cause: error,
   });
 }
 
