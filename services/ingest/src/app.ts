@@ -35,6 +35,8 @@ export interface IngestDependencies {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly clock: Clock;
+  /** Where workers reach the relay, `host:port`; empty inside one process. Encoders that come before it is known wait. */
+  readonly address: Promise<string>;
 }
 
 /** A running ingest. */
@@ -50,7 +52,7 @@ export async function startIngest(
   config: IngestConfig,
   dependencies: IngestDependencies,
 ): Promise<RunningIngest> {
-  const { sessions, control, bus, events, logger, registry, clock } = dependencies;
+  const { sessions, control, bus, events, logger, registry, clock, address } = dependencies;
   const metrics = createIngestMetrics(registry);
   const pool = new SlabPool(Math.min(config.ring.maxTotalBytes / 8, MAX_FREE_BYTES));
   const directory = new SessionDirectory({
@@ -63,6 +65,7 @@ export async function startIngest(
     clock,
     logger,
     instance: config.instance,
+    address,
     apps: config.rtmp.apps,
     storeHoldMs: config.storeHoldSeconds * 1000,
   });
@@ -77,7 +80,7 @@ export async function startIngest(
     maxRingBytes: config.ring.maxTotalBytes,
   });
   const server = new RtmpServer({ desk, config, clock, logger, metrics });
-  const address = await server.start();
+  const rtmpAddress = await server.start();
   directory.start();
   desk.start();
   const report = (): void => {
@@ -87,10 +90,10 @@ export async function startIngest(
     metrics.publications.set(desk.size);
   };
   const timer = setInterval(report, REPORT_INTERVAL_MS);
-  logger.info({ host: address.address, port: address.port }, 'Listening for encoders');
+  logger.info({ host: rtmpAddress.address, port: rtmpAddress.port }, 'Listening for encoders');
   return {
     relay: new Relay({ sessions: directory, lagged: metrics.lagged, subscriptions: metrics.subscriptions }),
-    rtmpAddress: { host: address.address, port: address.port },
+    rtmpAddress: { host: rtmpAddress.address, port: rtmpAddress.port },
     async stop(deadlineMs) {
       // Publications end first, each with a word to its encoder; then whoever is left.
       await desk.stop(deadlineMs / 2);

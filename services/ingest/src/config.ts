@@ -1,3 +1,4 @@
+import { adminListenerSchema, grpcListenerSchema, logLevelSchema, platformSections } from '@millrace/runtime';
 import { z } from 'zod';
 
 const positive = z.number().int().positive();
@@ -76,3 +77,22 @@ export const ingestConfigSchema = z.object({
 
 /** Settings of ingest. */
 export type IngestConfig = z.infer<typeof ingestConfigSchema>;
+/** Settings of an ingest that is a process of its own. */
+export const ingestServiceConfigSchema = ingestConfigSchema.extend({
+  admin: adminListenerSchema(9201),
+  grpc: grpcListenerSchema(9101),
+  control: z
+    .object({
+      address: z
+        .string()
+        .min(1)
+        .default('127.0.0.1:9104')
+        .describe('Where playlist-api answers gRPC: host:port, or any target of gRPC.'),
+    })
+    .prefault({}),
+  ...platformSections,
+  logLevel: logLevelSchema,
+});
+
+/** Settings of an ingest that is a process of its own, as validated. */
+export type IngestServiceConfig = z.infer<typeof ingestServiceConfigSchema>;

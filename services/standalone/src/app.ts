@@ -67,7 +67,7 @@ export async function startStandalone(
     started.packager = packager;
     // Ingest asks playlist-api, and playlist-api's page shows the port that ingest was given: one has to come first.
     const control = new LateControl();
-    const ingest = await startIngest(config.ingest, { ...shared, bus, control, events: emitterOf('ingest') });
+    const ingest = await startIngest(config.ingest, { ...shared, bus, control, events: emitterOf('ingest'), address: Promise.resolve('') });
     started.ingest = ingest;
     const peers = new LocalSessionPeers({ relay: ingest.relay, packager });
     // The worker asks ffmpeg what it can do; playlist-api starts meanwhile.

@@ -13,20 +13,22 @@ import { FIRST_K, presentationOf, START_TICKS } from './testing/worker-harness.t
 function fixture() {
   const events: MillraceEvent[] = [];
   const sessions = new MemorySessionStore({ clock: Date.now });
+  const relay = new FakeRelay();
+  const sink = new FakeSink();
   const dependencies = {
     sessions,
     leases: new MemoryLeaseStore({ clock: Date.now }),
-    peers: peersOf(new FakeRelay(), new FakeSink()),
+    peers: peersOf(relay, sink),
     logger: createLogger({ service: 'transcode-worker', level: 'error' }),
     clock: Date.now,
     events: { emit: (event: MillraceEvent) => void events.push(event) },
     sendSignal: (pid: number, signal: NodeJS.Signals) => process.kill(pid, signal),
   };
-  return { events, sessions, dependencies };
+  return { events, sessions, relay, sink, dependencies };
 }
 
 test('a session is taken as soon as it has a presentation, by one of two workers, and given up at the stop', async () => {
-  const { events, sessions, dependencies } = fixture();
+  const { events, sessions, relay, sink, dependencies } = fixture();
   const workers = await Promise.all(
     ['worker-1', 'worker-2'].map((instance) =>
       startTranscodeWorker(workerConfigSchema.parse({ instance }), {
@@ -53,16 +55,16 @@ test('a session is taken as soon as it has a presentation, by one of two workers
       tracks: [...media.tracks],
       reason: 'first',
     };
-    dependencies.relay.addPeriod(period, media);
+    relay.addPeriod(period, media);
     expect(events).toEqual([]);
     await sessions.update('news', claim.token, {
       presentation: presentationOf(),
       openPeriod: period,
       currentK: FIRST_K,
     });
-    dependencies.relay.endPeriod();
-    const { window } = dependencies.sink;
-    await dependencies.sink.until(
+    relay.endPeriod();
+    const { window } = sink;
+    await sink.until(
       () => window.rowsOf('audio').length >= 2 && window.rowsOf('180p').length >= 2,
     );
     expect(events.filter(({ type }) => type === 'LeaseTaken')).toHaveLength(1);

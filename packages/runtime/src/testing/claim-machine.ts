@@ -200,7 +200,7 @@ export class ClaimMachine {
       channel,
       takeoverPolicy: isReject ? session.TakeoverPolicy.REJECT : session.TakeoverPolicy.TAKEOVER,
       graceSeconds: GRACE_SECONDS,
-      ingestId: `ingest-${process}`,
+      ingest: { id: `ingest-${process}`, address: '' },
       role: control.PublishRole.PRIMARY,
       encoderId: `encoder-${encoder}`,
     };

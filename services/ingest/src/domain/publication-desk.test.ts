@@ -75,6 +75,7 @@ test('a publication that expired while the process stood still is claimed again;
     clock: clock.now,
     logger,
     instance: 'ingest-1',
+    address: Promise.resolve(''),
     apps: ['live'],
     storeHoldMs: 1000,
   });

@@ -55,6 +55,7 @@ function admissionOf(
     clock: Date.now,
     logger,
     instance: 'ingest-1',
+    address: Promise.resolve(''),
     apps: ['live'],
     storeHoldMs: 50,
     ...others,

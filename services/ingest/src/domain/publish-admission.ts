@@ -40,8 +40,10 @@ export interface AdmissionDependencies {
   readonly store: Pick<SessionStore, 'claimPublication' | 'releasePublication'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** This ingest, as workers reach it. */
-  readonly ingest: session.Peer;
+  /** The id of this ingest. */
+  readonly instance: string;
+  /** Where workers reach the relay, once they can. */
+  readonly address: Promise<string>;
   readonly apps: readonly string[];
   /** How long a publication is held while the store does not answer. */
   readonly storeHoldMs: number;
@@ -74,7 +76,7 @@ export class PublishAdmission {
         channel: channel.name,
         takeoverPolicy: channel.takeoverPolicy,
         graceSeconds: channel.graceSeconds,
-        ingest: this.#dependencies.ingest,
+        ingest: { id: this.#dependencies.instance, address: await this.#dependencies.address },
         role: grant.role,
         encoderId: `${request.remoteAddress} ${request.encoder}`,
       };

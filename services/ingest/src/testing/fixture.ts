@@ -65,6 +65,7 @@ export async function startFixture(
     logger,
     registry,
     clock: Date.now,
+    address: Promise.resolve(''),
   });
   return {
     ingest,

@@ -409,7 +409,7 @@ export interface SessionRecord {
   /** Raised by one with every change, so that a mirror can tell old from new. */
   revision: number;
   /** The ingest that holds the publication, or the last one that did. */
-  ingest:
+  ingest?:
     | Peer
     | undefined;
   /** The packagers that hold the session; unset until ingest has placed it. */

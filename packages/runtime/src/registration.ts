@@ -1,0 +1,48 @@
+import type { Logger } from './logger.ts';
+import type { InstanceDirectory, InstanceRegistration } from './ports/instance-directory.ts';
+import type { Stoppable } from './stop-in-order.ts';
+
+/** Registrations last 3 s, so two may fail. */
+const RENEW_INTERVAL_MS = 1000;
+
+/**
+ * Keeps an instance registered, with what it says of itself at each moment, until it is stopped.
+ *
+ * A directory that is away is tried again every second; that is said once, and once when it is back. `stop` takes the
+ * registration back.
+ */
+export function keepRegistered(
+  directory: InstanceDirectory,
+  registration: () => InstanceRegistration,
+  logger: Logger,
+): Stoppable {
+  let hasFailed = false;
+  let renewing: Promise<void> | undefined;
+  const renew = async (): Promise<void> => {
+    try {
+      await directory.register(registration());
+      if (hasFailed) logger.info('This instance is registered again');
+      hasFailed = false;
+    } catch (error) {
+      if (!hasFailed)
+        logger.warn({ err: error }, 'This instance cannot be registered; it is tried again every second');
+      hasFailed = true;
+    }
+  };
+  const keep = (): void => {
+    // A call lasts a second or two at most; one at a time keeps them in order.
+    renewing ??= renew().finally(() => (renewing = undefined));
+  };
+  keep();
+  const timer = setInterval(keep, RENEW_INTERVAL_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await renewing;
+      const { kind, id } = registration();
+      await directory.unregister(kind, id).catch((error: unknown) => {
+        logger.debug({ err: error }, 'The registration cannot be taken back; it ends by itself within 3 s');
+      });
+    },
+  };
+}
