@@ -1,36 +1,16 @@
-import { hostname } from 'node:os';
-import {
-  createEventEmitter,
-  createLogger,
-  createRegistry,
-  listenFor,
-  MemoryEventBus,
-  MemorySessionStore,
-  runService,
-} from '@millrace/runtime';
-import { startPackager } from './app.ts';
-import { packagerConfigSchema } from './config.ts';
+import { createLogger, createRegistry, runService } from '@millrace/runtime';
+import { packagerServiceConfigSchema } from './config.ts';
+import { startPackagerService } from './service.ts';
 
 const SERVICE = 'packager';
 
 await runService({
   service: SERVICE,
-  schema: packagerConfigSchema,
-  start: async (config) => {
-    const logger = createLogger({ service: SERVICE, level: config.logLevel });
-    const clock = Date.now;
-    const registry = createRegistry(SERVICE);
-    const service = await startPackager(config, {
-      sessions: new MemorySessionStore({ clock }),
-      events: createEventEmitter(new MemoryEventBus({ logger, registry }), {
-        service: SERVICE,
-        instance: hostname(),
-        clock,
-      }),
-      logger,
-      registry,
-      clock,
-    });
-    return listenFor(service, { ...config, registry, logger });
-  },
+  schema: packagerServiceConfigSchema,
+  start: (config) =>
+    startPackagerService(config, {
+      logger: createLogger({ service: SERVICE, level: config.logLevel }),
+      registry: createRegistry(SERVICE),
+      clock: Date.now,
+    }),
 });
