@@ -8,3 +8,4 @@ export { describeMediaRelay } from './ports/media-relay.contract.ts';
 export type { MediaRelayFixture } from './ports/media-relay.contract.ts';
 export { describeOverGrpc } from './adapters/grpc/testing/loopback.ts';
 export type { Loopback, StartLoopback } from './adapters/grpc/testing/loopback.ts';
+export { useRedisServer } from './testing/redis-fixture.ts';

@@ -9,6 +9,8 @@ export { createListenerMetrics, listenFor } from './http-server.ts';
 export type { HttpHandler, HttpService, ListenerAddresses } from './http-server.ts';
 export { adminListenerSchema, httpListenerSchema, logLevelSchema } from './listener-config.ts';
 export type { AdminListenerConfig, HttpListenerConfig } from './listener-config.ts';
+export { watchInstances } from './known-instances.ts';
+export type { KnownInstances } from './known-instances.ts';
 export { listen } from './listen.ts';
 export { createLogger } from './logger.ts';
 export type { Logger, LogLevel } from './logger.ts';
@@ -53,6 +55,7 @@ export { MemoryInstanceDirectory } from './adapters/memory-instance-directory.ts
 export { MemoryLeaseStore } from './adapters/memory-lease-store.ts';
 export { MemorySessionStore } from './adapters/memory-session-store.ts';
 export { RedisConnection } from './adapters/redis/redis-connection.ts';
+export type { RedisReply, RedisScript } from './adapters/redis/redis-script.ts';
 export { createRedisMetrics } from './adapters/redis/redis-metrics.ts';
 export { redisSchema } from './adapters/redis/redis-config.ts';
 export type { RedisConfig } from './adapters/redis/redis-config.ts';

@@ -3,6 +3,7 @@ import type {
   Control,
   EventBus,
   EventEmitter,
+  InstanceRegistration,
   Logger,
   MediaRelay,
   SessionStore,
@@ -37,6 +38,8 @@ export interface IngestDependencies {
   readonly clock: Clock;
   /** Where workers reach the relay, `host:port`; empty inside one process. Encoders that come before it is known wait. */
   readonly address: Promise<string>;
+  /** The packagers that sessions may be placed on; none inside one process, where nobody looks at a placement. */
+  readonly packagers: () => readonly InstanceRegistration[];
 }
 
 /** A running ingest. */
@@ -52,12 +55,12 @@ export async function startIngest(
   config: IngestConfig,
   dependencies: IngestDependencies,
 ): Promise<RunningIngest> {
-  const { sessions, control, bus, events, logger, registry, clock, address } = dependencies;
+  const { sessions, control, bus, events, logger, registry, clock, address, packagers } = dependencies;
   const metrics = createIngestMetrics(registry);
   const pool = new SlabPool(Math.min(config.ring.maxTotalBytes / 8, MAX_FREE_BYTES));
   const directory = new SessionDirectory({
     store: sessions,
-    dependencies: { clock, events, logger, metrics, ring: config.ring, pool },
+    dependencies: { clock, events, logger, metrics, ring: config.ring, pool, packagers },
   });
   const admission = new PublishAdmission({
     control,

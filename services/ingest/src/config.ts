@@ -86,7 +86,7 @@ export const ingestServiceConfigSchema = ingestConfigSchema.extend({
       address: z
         .string()
         .min(1)
-        .default('127.0.0.1:9104')
+        .default('127.0.0.1:9103')
         .describe('Where playlist-api answers gRPC: host:port, or any target of gRPC.'),
     })
     .prefault({}),

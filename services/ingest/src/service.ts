@@ -9,6 +9,7 @@ import {
   startAdminServer,
   startGrpcServer,
   stopInOrder,
+  watchInstances,
 } from '@millrace/runtime';
 import type { Clock, Logger, Stoppable } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
@@ -44,9 +45,12 @@ export async function startIngestService(
       ...{ address: config.control.address, tls: grpc.tls, limits: MESSAGE_LIMITS.control, logger },
     });
     started.unshift({ stop: async () => channel.close() });
+    const packagers = watchInstances(instances, 'packager', logger);
+    started.unshift(packagers);
     const reachable = Promise.withResolvers<string>();
     const ingest = await startIngest(config, {
       ...{ sessions, bus, events, logger, registry, clock, address: reachable.promise },
+      packagers: () => packagers.list,
       control: new GrpcControl(channel),
     });
     started.unshift(ingest);
@@ -69,7 +73,12 @@ export async function startIngestService(
     started.unshift(registration);
     isReady = true;
     platform.startEvents();
-    return { rtmpAddress: ingest.rtmpAddress, grpcAddress: server.address, adminAddress: admin.address, stop };
+    return {
+      rtmpAddress: ingest.rtmpAddress,
+      grpcAddress: server.address,
+      adminAddress: admin.address,
+      stop,
+    };
   } catch (error) {
     await stop(0);
     throw error;

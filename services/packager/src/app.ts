@@ -37,6 +37,8 @@ export interface RunningPackager {
   readonly index: SegmentIndex;
   /** Everything under `/media`: mount it on an HTTP/1.1 server. */
   readonly handler: HttpHandler;
+  /** Sessions whose windows it holds. */
+  readonly sessionCount: number;
   /** Ends every hold and forgets all media. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -92,6 +94,9 @@ export async function startPackager(
     sink: new InProcessRenditionSink(directory, clock),
     index: new InProcessSegmentIndex(directory),
     handler: origin.handle,
+    get sessionCount() {
+      return directory.sessionCount;
+    },
     stop: () => directory.stop(),
   };
 }

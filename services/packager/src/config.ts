@@ -1,4 +1,10 @@
-import { adminListenerSchema, httpListenerSchema, logLevelSchema } from '@millrace/runtime';
+import {
+  adminListenerSchema,
+  grpcListenerSchema,
+  httpListenerSchema,
+  logLevelSchema,
+  platformSections,
+} from '@millrace/runtime';
 import { z } from 'zod';
 
 const count = z.number().int().min(1);
@@ -45,3 +51,17 @@ export const packagerConfigSchema = z.object({
 
 /** Settings of the packager, as validated. */
 export type PackagerConfig = z.infer<typeof packagerConfigSchema>;
+
+/** Settings of a packager that is a process of its own. */
+export const packagerServiceConfigSchema = packagerConfigSchema.extend({
+  instance: z
+    .string()
+    .min(1)
+    .default('packager-1')
+    .describe('Name of this packager in placements, events and logs.'),
+  grpc: grpcListenerSchema(9102),
+  ...platformSections,
+});
+
+/** Settings of a packager that is a process of its own, as validated. */
+export type PackagerServiceConfig = z.infer<typeof packagerServiceConfigSchema>;

@@ -51,7 +51,7 @@ export async function startPackagerService(
       instances,
       () => ({
         ...{ kind: 'packager', id: instance, address, capacityUnits: config.limits.maxSessions },
-        ...{ loadUnits: packager.sessions, isDraining: !isReady },
+        ...{ loadUnits: packager.sessionCount, isDraining: !isReady },
       }),
       logger,
     );

@@ -4,7 +4,6 @@ import { ServiceError } from '@millrace/runtime';
 import type { Clock, Control, EventEmitter, Logger, SessionStore } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import { FileChannelStore } from './adapters/file-channel-store.ts';
-import { MemoryChannelStore } from './adapters/memory-channel-store.ts';
 import type { PlaylistApiConfig } from './config.ts';
 import { Catalogue } from './domain/catalogue.ts';
 import { mergeDeclarations, parseChannelFile } from './domain/channel-file.ts';
@@ -22,10 +21,12 @@ import { createPlaylistApiMetrics } from './metrics.ts';
 
 export { playlistApiConfigSchema } from './config.ts';
 export type { PlaylistApiConfig } from './config.ts';
+export type { ChannelStore } from './domain/channel-store.ts';
 export type { HttpHandler } from './http/handler.ts';
 
 /** What playlist-api needs from outside. */
 export interface PlaylistApiDependencies {
+  readonly store: ChannelStore;
   readonly sessions: SessionStore;
   readonly peers: PackagerPeers;
   readonly events: EventEmitter;
@@ -43,7 +44,7 @@ export interface RunningPlaylistApi {
 }
 
 /**
- * Starts playlist-api: the store, the files of channels, the mirror, the janitor, the HTTP handler.
+ * Starts playlist-api: the files of channels, the mirror, the janitor, the HTTP handler.
  *
  * Does not listen. Throws `ServiceError` with one sentence for each thing that is wrong with a file.
  */
@@ -51,9 +52,8 @@ export async function startPlaylistApi(
   config: PlaylistApiConfig,
   dependencies: PlaylistApiDependencies,
 ): Promise<RunningPlaylistApi> {
-  const { sessions, peers, events, logger, registry, clock } = dependencies;
+  const { store, sessions, peers, events, logger, registry, clock } = dependencies;
   const metrics = createPlaylistApiMetrics(registry);
-  const store = await openStore(config);
   if ((await store.getLadder(DEFAULT_LADDER_NAME)) === undefined) {
     await store.putLadder({ name: DEFAULT_LADDER_NAME, rungs: DEFAULT_RUNGS, updatedAtMs: clock() });
   }
@@ -103,10 +103,9 @@ export async function startPlaylistApi(
   };
 }
 
-async function openStore(config: PlaylistApiConfig): Promise<ChannelStore> {
-  return config.stateDirectory === undefined
-    ? new MemoryChannelStore()
-    : FileChannelStore.open(join(config.stateDirectory, 'channels.json'));
+/** The channels of a process that has no other store: in a file of its directory. Throws `PLAYLIST_API_STATE_FILE`. */
+export function openChannelFile(stateDirectory: string): Promise<ChannelStore> {
+  return FileChannelStore.open(join(stateDirectory, 'channels.json'));
 }
 
 /** Every problem of every file in one message. */

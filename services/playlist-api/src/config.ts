@@ -1,4 +1,10 @@
-import { adminListenerSchema, httpListenerSchema, logLevelSchema } from '@millrace/runtime';
+import {
+  adminListenerSchema,
+  grpcListenerSchema,
+  httpListenerSchema,
+  logLevelSchema,
+  platformSections,
+} from '@millrace/runtime';
 import { z } from 'zod';
 
 const port = z.number().int().min(0).max(65_535);
@@ -13,10 +19,6 @@ export const playlistApiConfigSchema = z.object({
     .max(256)
     .meta({ secret: true })
     .describe('Bearer token of the REST API.'),
-  stateDirectory: z
-    .string()
-    .optional()
-    .describe('Directory for channels and hashed stream keys; without it they live as long as the process.'),
   channelFiles: z
     .array(z.string())
     .default([])
@@ -57,3 +59,17 @@ export const playlistApiConfigSchema = z.object({
 
 /** Settings of playlist-api, as `playlistApiConfigSchema` compiles them. */
 export type PlaylistApiConfig = z.infer<typeof playlistApiConfigSchema>;
+
+/** Settings of a playlist-api that is a process of its own. */
+export const playlistApiServiceConfigSchema = playlistApiConfigSchema.extend({
+  instance: z
+    .string()
+    .min(1)
+    .default('playlist-api-1')
+    .describe('Name of this playlist-api in events and logs.'),
+  grpc: grpcListenerSchema(9103),
+  ...platformSections,
+});
+
+/** Settings of a playlist-api that is a process of its own, as validated. */
+export type PlaylistApiServiceConfig = z.infer<typeof playlistApiServiceConfigSchema>;

@@ -1,35 +1,16 @@
-import { hostname } from 'node:os';
-import {
-  createEventEmitter,
-  createLogger,
-  createRegistry,
-  listenFor,
-  MemoryEventBus,
-  MemorySessionStore,
-  runService,
-} from '@millrace/runtime';
-import { IdleSegmentIndex } from './adapters/idle-segment-index.ts';
-import { startPlaylistApi } from './app.ts';
-import { playlistApiConfigSchema } from './config.ts';
+import { createLogger, createRegistry, runService } from '@millrace/runtime';
+import { playlistApiServiceConfigSchema } from './config.ts';
+import { startPlaylistApiService } from './service.ts';
 
 const SERVICE = 'playlist-api';
 
 await runService({
   service: SERVICE,
-  schema: playlistApiConfigSchema,
-  start: async (config) => {
-    const logger = createLogger({ service: SERVICE, level: config.logLevel });
-    const clock = Date.now;
-    const registry = createRegistry(SERVICE);
-    const bus = new MemoryEventBus({ logger, registry });
-    const service = await startPlaylistApi(config, {
-      sessions: new MemorySessionStore({ clock }),
-      index: new IdleSegmentIndex(),
-      events: createEventEmitter(bus, { service: SERVICE, instance: hostname(), clock }),
-      logger,
-      registry,
-      clock,
-    });
-    return listenFor(service, { ...config, registry, logger });
-  },
+  schema: playlistApiServiceConfigSchema,
+  start: (config) =>
+    startPlaylistApiService(config, {
+      logger: createLogger({ service: SERVICE, level: config.logLevel }),
+      registry: createRegistry(SERVICE),
+      clock: Date.now,
+    }),
 });

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import { startIngest } from '@millrace/ingest';
 import { startPackager } from '@millrace/packager';
-import { startPlaylistApi } from '@millrace/playlist-api';
+import { openChannelFile, startPlaylistApi } from '@millrace/playlist-api';
+import type { PlaylistApiDependencies, RunningPlaylistApi } from '@millrace/playlist-api';
 import {
   createEventEmitter,
   listenFor,
@@ -67,7 +68,14 @@ export async function startStandalone(
     started.packager = packager;
     // Ingest asks playlist-api, and playlist-api's page shows the port that ingest was given: one has to come first.
     const control = new LateControl();
-    const ingest = await startIngest(config.ingest, { ...shared, bus, control, events: emitterOf('ingest'), address: Promise.resolve('') });
+    const ingest = await startIngest(config.ingest, {
+      ...shared,
+      bus,
+      control,
+      events: emitterOf('ingest'),
+      address: Promise.resolve(''),
+      packagers: () => [],
+    });
     started.ingest = ingest;
     const peers = new LocalSessionPeers({ relay: ingest.relay, packager });
     // The worker asks ffmpeg what it can do; playlist-api starts meanwhile.
@@ -79,18 +87,10 @@ export async function startStandalone(
         events: emitterOf('transcode-worker'),
         sendSignal,
       }),
-      api: startPlaylistApi(
-        {
-          ...config.playlistApi,
-          http: config.http,
-          admin: config.admin,
-          logLevel: config.logLevel,
-          stateDirectory: config.stateDirectory,
-          adminToken: config.adminToken ?? keepAdminToken(config.stateDirectory),
-          rtmp: { ...config.playlistApi.rtmp, publicPort: ingest.rtmpAddress.port },
-        },
-        { ...shared, peers, events: emitterOf('playlist-api') },
-      ),
+      api: startApi(config, {
+        ...{ logger, registry, clock, sessions, peers, rtmpPort: ingest.rtmpAddress.port },
+        events: emitterOf('playlist-api'),
+      }),
     };
     // Both are waited for, so that what did start is stopped when the other could not.
     const [apiStart, workerStart] = await Promise.allSettled([starting.api, starting.worker]);
@@ -111,6 +111,20 @@ export async function startStandalone(
     await stop(0);
     throw error;
   }
+}
+
+async function startApi(
+  config: StandaloneConfig,
+  { rtmpPort, ...dependencies }: Omit<PlaylistApiDependencies, 'store'> & { readonly rtmpPort: number },
+): Promise<RunningPlaylistApi> {
+  const { playlistApi, stateDirectory, http, admin, logLevel } = config;
+  const adminToken = config.adminToken ?? keepAdminToken(stateDirectory);
+  const store = await openChannelFile(stateDirectory);
+  const rtmp = { ...playlistApi.rtmp, publicPort: rtmpPort };
+  return startPlaylistApi(
+    { ...playlistApi, http, admin, logLevel, adminToken, rtmp },
+    { ...dependencies, store },
+  );
 }
 
 /** Passes on to a `Control` that is started later; an encoder that is quicker than that is refused and comes again. */

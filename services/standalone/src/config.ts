@@ -30,7 +30,7 @@ export const standaloneConfigSchema = z.object({
   worker: workerConfigSchema.prefault({}),
   packager: packagerConfigSchema.omit({ http: true, admin: true, logLevel: true }).prefault({}),
   playlistApi: playlistApiConfigSchema
-    .omit({ http: true, admin: true, adminToken: true, stateDirectory: true, logLevel: true })
+    .omit({ http: true, admin: true, adminToken: true, logLevel: true })
     .prefault({}),
 });
 

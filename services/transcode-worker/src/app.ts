@@ -1,11 +1,4 @@
-import type {
-  Clock,
-  EventEmitter,
-  LeaseStore,
-  Logger,
-  SessionPeers,
-  SessionStore,
-} from '@millrace/runtime';
+import type { Clock, EventEmitter, LeaseStore, Logger, SessionPeers, SessionStore } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import type { SendSignal } from './adapters/child-process.ts';
 import { createFfmpegTranscoder } from './adapters/ffmpeg-transcoder.ts';
@@ -35,6 +28,8 @@ export interface WorkerDependencies {
 
 /** A worker that runs. */
 export interface RunningWorker {
+  /** Sessions that it works for. */
+  readonly sessionCount: number;
   /** Ends all sessions' work and their ffmpeg processes; what was published stays. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -66,5 +61,10 @@ export async function startTranscodeWorker(
     }),
   });
   claimer.start();
-  return { stop: (deadlineMs) => claimer.stop(deadlineMs) };
+  return {
+    get sessionCount() {
+      return claimer.runningCount;
+    },
+    stop: (deadlineMs) => claimer.stop(deadlineMs),
+  };
 }

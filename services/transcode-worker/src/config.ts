@@ -1,3 +1,4 @@
+import { adminListenerSchema, grpcClientSchema, logLevelSchema, platformSections } from '@millrace/runtime';
 import { z } from 'zod';
 import { X264_PRESETS } from './domain/ffmpeg-arguments.ts';
 
@@ -78,3 +79,14 @@ export const workerConfigSchema = z.object({
 
 /** Settings of the transcode worker. */
 export type WorkerConfig = z.infer<typeof workerConfigSchema>;
+
+/** Settings of a worker that is a process of its own. */
+export const workerServiceConfigSchema = workerConfigSchema.extend({
+  admin: adminListenerSchema(9202),
+  grpc: grpcClientSchema,
+  ...platformSections,
+  logLevel: logLevelSchema,
+});
+
+/** Settings of a worker that is a process of its own, as validated. */
+export type WorkerServiceConfig = z.infer<typeof workerServiceConfigSchema>;

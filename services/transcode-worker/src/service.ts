@@ -41,7 +41,7 @@ export async function startWorkerService(
       instances,
       () => ({
         ...{ kind: 'worker', id: instance, address: '' },
-        ...{ capacityUnits: config.maxSessions, loadUnits: worker.sessions, isDraining: !isReady },
+        ...{ capacityUnits: config.maxSessions, loadUnits: worker.sessionCount, isDraining: !isReady },
       }),
       logger,
     );

@@ -12,11 +12,12 @@ import type {
   WireUnit,
 } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
-import type { Clock, EventEmitter, Logger } from '@millrace/runtime';
+import type { Clock, EventEmitter, InstanceRegistration, Logger, SessionChange } from '@millrace/runtime';
 import type { IngestMetrics } from '../metrics.ts';
 import type { EncoderMetadata } from './encoder-metadata.ts';
 import type { RingBounds } from './period-ring.ts';
 import type { RecordWriter } from './record-writer.ts';
+import { choosePackagers } from './placement.ts';
 import { endedSession, movedSession, periodNotOpened } from './session-errors.ts';
 import { SessionMedia } from './session-media.ts';
 import type { MediaEnd } from './session-media.ts';
@@ -35,6 +36,8 @@ export interface IngestSessionDependencies {
   readonly writer: RecordWriter;
   readonly ring: RingBounds;
   readonly pool: SlabPool;
+  /** The packagers that there are; none inside one process, where the session needs no placement. */
+  readonly packagers: () => readonly InstanceRegistration[];
 }
 
 /** How long a worker that asked for a period waits for the IDR it begins with. */
@@ -57,6 +60,8 @@ export class IngestSession {
   readonly #meter: SessionMeter;
   readonly #warnedAtMs = new Map<string, number>();
   #newestPeriod: session.Period | undefined;
+  /** The session's packagers were chosen, here or before. */
+  #isPlaced: boolean;
 
   constructor(
     record: session.SessionRecord,
@@ -69,6 +74,7 @@ export class IngestSession {
     const resume = resumeOf(record, channel);
     this.media = new SessionMedia(dependencies.ring, dependencies.pool, (resume?.nextOrdinal ?? 0) - 1);
     this.#opening = new SessionOpening(channel, record.presentation !== undefined);
+    this.#isPlaced = record.placement !== undefined;
     this.#meter = new SessionMeter(channel.name, this.id, dependencies.metrics);
     this.#timeline = new SessionTimeline({
       segmentDurationSeconds: channel.segmentFromSource ? 'source' : requireSegmentDuration(channel),
@@ -211,8 +217,16 @@ export class IngestSession {
   #startSegment(segment: SegmentStarted): void {
     this.media.append(segment);
     this.#meter.startSegment(segment);
-    this.#dependencies.writer.write({ currentK: segment.k });
+    this.#dependencies.writer.write({ currentK: segment.k, ...this.#place() });
     this.#prepare(this.#opening.startSegment(segment));
+  }
+
+  /** Chooses the session's packagers, with each segment anew until there are some. */
+  #place(): Pick<SessionChange, 'packagers'> {
+    if (this.#isPlaced) return {};
+    const packagers = choosePackagers(this.id, this.#dependencies.packagers());
+    this.#isPlaced = packagers.length > 0;
+    return this.#isPlaced ? { packagers } : {};
   }
 
   #prepare(presentation: session.Presentation | undefined): void {

@@ -60,6 +60,7 @@ test('a publication that expired while the process stood still is claimed again;
       metrics,
       ring: { seconds: 20, maxBytes: 1e6 },
       pool: new SlabPool(0),
+      packagers: () => [],
     },
   });
   const admission = new PublishAdmission({

@@ -41,6 +41,7 @@ function directoryOf(): SessionDirectory {
       metrics: createIngestMetrics(new Registry()),
       ring: { seconds: 20, maxBytes: 64 * 1024 * 1024 },
       pool: new SlabPool(0),
+      packagers: () => [],
     },
   });
 }

@@ -66,6 +66,7 @@ export async function startFixture(
     registry,
     clock: Date.now,
     address: Promise.resolve(''),
+    packagers: () => [],
   });
   return {
     ingest,

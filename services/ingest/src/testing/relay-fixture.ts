@@ -25,7 +25,15 @@ export async function createRelayFixture(): Promise<MediaRelayFixture> {
   const events = createEventEmitter(bus, { service: 'ingest', instance: 'test', clock: clock.now });
   const directory = new SessionDirectory({
     store,
-    dependencies: { clock: clock.now, events, logger, metrics, ring: RING, pool: new SlabPool(0) },
+    dependencies: {
+      clock: clock.now,
+      events,
+      logger,
+      metrics,
+      ring: RING,
+      pool: new SlabPool(0),
+      packagers: () => [],
+    },
   });
   directory.start();
 

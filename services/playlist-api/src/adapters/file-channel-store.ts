@@ -1,41 +1,20 @@
 import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { ServiceError } from '@millrace/runtime';
 import { z } from 'zod';
-import { channelSettingsSchema } from '../domain/channel.ts';
 import type { StoredChannel } from '../domain/channel.ts';
 import type { ChannelStore, PageRequest } from '../domain/channel-store.ts';
-import { nameSchema, rungsSchema } from '../domain/ladder.ts';
 import type { Ladder } from '../domain/ladder.ts';
 import type { StoredStreamKey } from '../domain/stream-key.ts';
 import { MemoryChannelStore } from './memory-channel-store.ts';
+import { storedChannelSchema, storedLadderSchema, storedStreamKeySchema } from './stored-content.ts';
 
 const FORMAT_VERSION = 1;
-const origin = z.enum(['api', 'file']);
 
 const contentSchema = z.object({
   version: z.literal(FORMAT_VERSION),
-  channels: z.array(
-    z.object({
-      name: nameSchema,
-      settings: channelSettingsSchema,
-      origin,
-      createdAtMs: z.number(),
-      updatedAtMs: z.number(),
-    }),
-  ),
-  streamKeys: z.array(
-    z.object({
-      id: z.string(),
-      channel: nameSchema,
-      sha256: z.string().regex(/^[0-9a-f]{64}$/),
-      role: z.enum(['primary', 'backup']),
-      label: z.string(),
-      origin,
-      createdAtMs: z.number(),
-      expiresAtMs: z.number().exactOptional(),
-    }),
-  ),
-  ladders: z.array(z.object({ name: nameSchema, rungs: rungsSchema, updatedAtMs: z.number() })),
+  channels: z.array(storedChannelSchema),
+  streamKeys: z.array(storedStreamKeySchema),
+  ladders: z.array(storedLadderSchema),
 });
 
 /**

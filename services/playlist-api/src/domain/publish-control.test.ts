@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { control } from '@millrace/contracts';
+import { openChannelFile } from '../app.ts';
 import { ADMIN_TOKEN, createFixture } from '../testing/fixture.ts';
 import type { Fixture } from '../testing/fixture.ts';
 import { hashStreamKey } from './stream-key.ts';
@@ -117,14 +118,15 @@ describe('Control', () => {
 
   test('a channel file is declared at start; what has left it goes, what people made stays', async () => {
     const file = join(directory, 'channels.yaml');
-    const settings = { stateDirectory: directory, channelFiles: [file] };
+    const start = async (): Promise<Fixture> =>
+      createFixture({ channelFiles: [file] }, await openChannelFile(directory));
     const key = (name: string): string => `${name}-key-0123456789`;
     await writeFile(
       file,
       `channels: { news: { streamKeys: [{ name: a, key: ${key('a')} }, { name: b, key: ${key('b')} }] }, old: {} }`,
     );
     await fixture.stop();
-    fixture = await createFixture(settings);
+    fixture = await start();
     expect(await authorize(key('a'))).toMatchObject({
       value: { streamKeyId: 'file-a', channel: { name: 'news' } },
     });
@@ -136,7 +138,7 @@ describe('Control', () => {
       `channels: { news: { settings: { windowSegments: 9 }, streamKeys: [{ name: b, key: ${key('b')} }] } }`,
     );
     await fixture.stop();
-    fixture = await createFixture(settings);
+    fixture = await start();
     expect(await authorize(key('a'))).toEqual(REFUSED_KEY);
     expect(await authorize(key('b'))).toMatchObject({
       $case: 'grant',

@@ -13,6 +13,8 @@ import type { EventEnvelope, SegmentIndex } from '@millrace/runtime';
 import { control } from '@millrace/contracts';
 import { ManualClock } from '@millrace/testkit';
 import type { Registry } from 'prom-client';
+import { MemoryChannelStore } from '../adapters/memory-channel-store.ts';
+import type { ChannelStore } from '../domain/channel-store.ts';
 import { playlistApiConfigSchema, startPlaylistApi } from '../app.ts';
 import type { RunningPlaylistApi } from '../app.ts';
 import { FIRST_K, presentationOf } from './session-data.ts';
@@ -75,7 +77,10 @@ export interface Fixture {
 }
 
 /** Starts a playlist-api on embedded adapters and a manual clock. */
-export async function createFixture(config: Record<string, unknown> = {}): Promise<Fixture> {
+export async function createFixture(
+  config: Record<string, unknown> = {},
+  store: ChannelStore = new MemoryChannelStore(),
+): Promise<Fixture> {
   const clock = new ManualClock(FIRST_K * 2000);
   const sessions = new MemorySessionStore({ clock: clock.now });
   const index = new FakeSegmentIndex();
@@ -92,6 +97,7 @@ export async function createFixture(config: Record<string, unknown> = {}): Promi
   const api = await startPlaylistApi(
     playlistApiConfigSchema.parse({ adminToken: ADMIN_TOKEN, holdMs: 0, validateResponses: true, ...config }),
     {
+      store,
       sessions,
       peers: { packagersOf: () => [{ index }] },
       events: createEventEmitter(bus, { service: 'playlist-api', instance: 'test', clock: clock.now }),

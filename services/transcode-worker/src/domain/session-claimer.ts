@@ -33,6 +33,11 @@ export class SessionClaimer {
     this.#leaseOutage = new Outage({ peer: 'leases', ...dependencies });
   }
 
+  /** Sessions that are worked for. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
   start(): void {
     const { sessions, logger } = this.#dependencies;
     const { signal } = this.#abort;
