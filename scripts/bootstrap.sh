@@ -76,3 +76,9 @@ install_redis() { system_packages redis-server -- redis-server -- redis; }
 
 # What fetches and runs Kafka.
 install_java() { system_packages java mvn -- default-jre-headless maven -- openjdk maven; }
+
+# The balancer in front of separate services.
+install_haproxy() {
+  PATH="$PATH:/usr/sbin"
+  system_packages haproxy -- haproxy -- haproxy
+}

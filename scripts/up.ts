@@ -1,5 +1,5 @@
 /**
- * Starts Millrace in one process and, unless told otherwise, a publisher that pushes the test picture into it by RTMP; prints
+ * Starts Millrace, in one process or as separate services, and, unless told otherwise, a publisher that pushes the test picture into it by RTMP; prints
  * where everything is once the stream is playable. `scripts/up` has installed what this needs. Exit codes as stated there.
  */
 import { spawn } from 'node:child_process';
@@ -7,16 +7,21 @@ import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, networkInterfaces } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { keepAdminToken } from '../services/standalone/src/admin-token.ts';
+import { startDependencies } from './distributed/dependencies.ts';
+import { startDeployment } from './distributed/deployment.ts';
 import { declareDemoChannel } from './demo-channel.ts';
+import { KafkaUnavailableError } from './kafka/distribution.ts';
 import { testPictureArguments } from './test-picture.ts';
 
 const ROOT = `${import.meta.dirname}/../`;
 const STATE_DIRECTORY = join(ROOT, '.millrace');
 const READY_DEADLINE_MS = 30_000;
 const PLAYABLE_DEADLINE_MS = 60_000;
+const STOP_DEADLINE_MS = 20_000;
 /** Below this many cores the demo encodes the two lower rungs only. */
 const FULL_LADDER_CORES = 4;
 
@@ -24,20 +29,32 @@ interface Options {
   readonly hasDemo: boolean;
   readonly isLan: boolean;
   readonly hasAutoPorts: boolean;
+  readonly isDistributed: boolean;
 }
 
-/** What `standalone --print-addresses` prints when it is ready. */
+/** Where a Millrace is. */
 interface Addresses {
+  readonly rtmp: string;
+  readonly http: string;
+  /** Metrics and health of each process. */
+  readonly admins: readonly string[];
+}
+
+/** What `standalone --printAddresses` prints when it is ready. */
+interface PrintedAddresses {
   readonly rtmp: string;
   readonly http: string;
   readonly admin: string;
 }
 
+/** The usual ports of encoders and of viewers. */
+const PORTS = { rtmp: 1935, http: 8080 } as const;
+
 /** A reason not to start that one sentence explains. */
 class CannotStart extends Error {}
 
 function parseOptions(argv: readonly string[]): Options {
-  const known = new Set(['--no-demo', '--lan', '--auto-ports']);
+  const known = new Set(['--no-demo', '--lan', '--auto-ports', '--distributed']);
   const unknown = argv.find((argument) => !known.has(argument));
   if (unknown !== undefined) {
     throw new CannotStart(`${unknown} is not an option; there are ${[...known].join(', ')}.`);
@@ -46,12 +63,19 @@ function parseOptions(argv: readonly string[]): Options {
     hasDemo: !argv.includes('--no-demo'),
     isLan: argv.includes('--lan'),
     hasAutoPorts: argv.includes('--auto-ports'),
+    isDistributed: argv.includes('--distributed'),
   };
 }
 
 /** Children get process groups of their own, so that ctrl-C reaches this process alone and it ends them in order. */
 class Children {
   readonly #running = new Set<ChildProcess>();
+  readonly #owned: { stop(): Promise<void> }[] = [];
+
+  /** Takes something over that is to be stopped with the children, after them. */
+  own(stoppable: { stop(): Promise<void> }): void {
+    this.#owned.push(stoppable);
+  }
 
   spawn(program: string, args: readonly string[], output: 'ignore' | 'pipe'): ChildProcess {
     // What the publisher complains of, a takeover say, is no news for the person in front of the terminal.
@@ -71,6 +95,7 @@ class Children {
       while (this.#running.has(child) && !deadline.aborted) await delay(20);
       signalGroup(child, 'SIGKILL');
     }
+    for (const owned of this.#owned.splice(0).toReversed()) await owned.stop();
   }
 }
 
@@ -104,8 +129,8 @@ async function startStandalone(
   const args = [
     ...['services/standalone/src/main.ts', '--printAddresses', 'true', '--stateDirectory', STATE_DIRECTORY],
     ...['--logLevel', 'warn', '--ingest.rtmp.host', host, '--http.host', host],
-    ...['--ingest.rtmp.port', await choosePort(options, host, 1935)],
-    ...['--http.port', await choosePort(options, host, 8080)],
+    ...['--ingest.rtmp.port', await choosePort(options, host, PORTS.rtmp)],
+    ...['--http.port', await choosePort(options, host, PORTS.http)],
     ...['--playlistApi.channelFiles', channelFile],
     ...['--admin.port', await choosePort(options, '127.0.0.1', 9200)],
   ];
@@ -113,13 +138,55 @@ async function startStandalone(
   const output = child.stdout;
   if (output === null) throw new Error('the child has no standard output');
   return new Promise((resolve, reject) => {
-    createInterface({ input: output }).once('line', (line) => resolve(JSON.parse(line) as Addresses));
+    createInterface({ input: output }).once('line', (line) => {
+      const { rtmp, http, admin } = JSON.parse(line) as PrintedAddresses;
+      resolve({ rtmp, http, admins: [admin] });
+    });
     child.once('exit', (code) => {
       // It has said why in one sentence.
       reject(code === 2 ? new CannotStart('') : new Error(`Millrace ended with exit code ${String(code)}.`));
     });
     setTimeout(() => reject(new Error('Millrace was not ready in time.')), READY_DEADLINE_MS).unref();
   });
+}
+
+/** Starts Redis and Kafka (or takes those that the environment names) and every service behind HAProxy. */
+async function startDistributed(
+  options: Options,
+  channelFile: string,
+  children: Children,
+  stopped: AbortSignal,
+): Promise<Addresses> {
+  const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
+  for (const [name, port] of Object.entries(PORTS)) {
+    if (options.hasAutoPorts || (await isFree(host, port))) continue;
+    const sentence = `The ${name.toUpperCase()} port ${host}:${port} is taken by another program: stop it or use --auto-ports.`;
+    throw new CannotStart(sentence);
+  }
+  const directory = join(STATE_DIRECTORY, 'distributed');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  process.stdout.write('Starting Redis and Kafka ...\n');
+  const dependencies = await startDependencies(directory, process.env);
+  children.own(dependencies);
+  process.stdout.write('Starting the services ...\n');
+  const deployment = await startDeployment(
+    {
+      ...{
+        directory,
+        host,
+        channelFiles: [channelFile],
+        adminToken: keepAdminToken(STATE_DIRECTORY),
+        logLevel: 'info',
+      },
+      ...{ redisUrl: dependencies.redisUrl, kafkaBrokers: dependencies.kafkaBrokers },
+      rtmpPort: Number(await choosePort(options, host, PORTS.rtmp)),
+      httpPort: Number(await choosePort(options, host, PORTS.http)),
+    },
+    stopped,
+  );
+  children.own(deployment);
+  process.stdout.write(`Logs are in ${relative(ROOT, directory)}.\n`);
+  return { ...deployment, admins: deployment.instances.map(({ admin }) => admin) };
 }
 
 function lanAddress(): string | undefined {
@@ -190,7 +257,10 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
   process.stdout.write('Starting Millrace ...\n');
   const hasFullLadder = availableParallelism() >= FULL_LADDER_CORES;
   const demo = declareDemoChannel(STATE_DIRECTORY, hasFullLadder);
-  const local = await startStandalone(options, demo.channelFile, children);
+  const local = options.isDistributed
+    ? await startDistributed(options, demo.channelFile, children, stopped)
+    : await startStandalone(options, demo.channelFile, children);
+  if (stopped.aborted) return;
   const token = readFileSync(join(STATE_DIRECTORY, 'admin-token'), 'utf8').trim();
   if (options.hasDemo) {
     process.stdout.write('Publishing the test picture ...\n');
@@ -218,7 +288,9 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
     `  HLS (MPEG-TS)    ${http}/play/demo/ts.m3u8`,
     `  DASH             ${http}/play/demo/manifest.mpd`,
     `  API              ${http}/v1/   (admin token ${token})`,
-    `  Metrics          ${local.admin}/metrics`,
+    ...local.admins.map(
+      (admin, index) => `  ${index === 0 ? 'Metrics' : '       '}          ${admin}/metrics`,
+    ),
     ...(!hasFullLadder
       ? ['', '  This machine has fewer than 4 cores: the demo channel has the two lower rungs (480p, 360p).']
       : []),
@@ -239,15 +311,20 @@ async function main(): Promise<number> {
   process.stdout.on('error', () => stop.abort());
   process.stderr.on('error', () => stop.abort());
   const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
+  let running: Promise<void> | undefined;
   try {
-    await Promise.race([run(parseOptions(process.argv.slice(2)), children, stop.signal), stopped]);
+    running = run(parseOptions(process.argv.slice(2)), children, stop.signal);
+    await Promise.race([running, stopped]);
     return 0;
   } catch (error) {
     if (stop.signal.aborted) return 0;
     if ((error as Error).message !== '') process.stderr.write(`${(error as Error).message}\n`);
-    return error instanceof CannotStart ? 2 : 1;
+    return error instanceof CannotStart || error instanceof KafkaUnavailableError ? 2 : 1;
   } finally {
     stop.abort();
+    await children.stop();
+    // What was being started meanwhile has an owner when this is over.
+    await Promise.race([running?.catch(() => undefined), delay(STOP_DEADLINE_MS)]);
     await children.stop();
   }
 }

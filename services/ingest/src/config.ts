@@ -21,6 +21,20 @@ export const ingestConfigSchema = z.object({
         .max(65_535)
         .default(1935)
         .describe('Port of RTMP; 0 lets the system choose.'),
+      proxyProtocol: z
+        .object({
+          trustedAddresses: z
+            .array(
+              z
+                .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'must be an address or a subnet')
+                .describe('An address or a subnet.'),
+            )
+            .default([])
+            .describe(
+              'Balancers, as addresses or subnets (10.0.0.0/8), whose connections begin with a PROXY protocol header, version 2.',
+            ),
+        })
+        .prefault({}),
       apps: z.array(z.string().min(1)).min(1).default(['live']).describe('Application names that are taken.'),
     })
     .prefault({}),

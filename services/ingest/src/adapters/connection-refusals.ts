@@ -3,6 +3,12 @@ import type { LossReason } from '../domain/publication.ts';
 const REFUSALS = [
   ['INGEST_CONNECTION_LIMIT', 'This server has as many connections as it may: try again later'],
   ['INGEST_ADDRESS_LIMIT', 'Too many connections from this address: close some first'],
+  ['INGEST_PROXY_HEADER_MISSING', 'The balancer sent no header of the PROXY protocol in time'],
+  ['INGEST_PROXY_HEADER_INVALID', 'The balancer sent no valid header of the PROXY protocol, version 2'],
+  [
+    'INGEST_PROXY_HEADER_UNTRUSTED',
+    'A header of the PROXY protocol came from an address that is not in rtmp.proxyProtocol.trustedAddresses',
+  ],
   ['INGEST_HANDSHAKE_TIMEOUT', 'The RTMP handshake was not finished in time'],
   ['INGEST_CONNECT_TIMEOUT', 'No connect came in time after the handshake'],
   ['INGEST_PUBLISH_TIMEOUT', 'No publish came in time after connect'],

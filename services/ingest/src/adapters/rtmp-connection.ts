@@ -17,6 +17,7 @@ import type { IngestMetrics } from '../metrics.ts';
 import { judgeDeadlines } from './connection-deadlines.ts';
 import { CONNECTION_REFUSALS, GOODBYES } from './connection-refusals.ts';
 import type { ConnectionRefusal } from './connection-refusals.ts';
+import { looksLikeProxyHeader } from './proxy-gate.ts';
 import { RateLimit } from './rate-limit.ts';
 
 /** What a connection is built on. */
@@ -50,14 +51,21 @@ export class RtmpConnection {
   #lastInputMs: number;
   #lastPingMs: number;
   #receivedBytes = 0;
+  /** Nothing has been received yet. */
+  #isFirst = true;
   /** When the connection was said goodbye to. */
   #closedAtMs: number | undefined;
 
   /** `refusal` is told to an encoder that is only let in to hear it. */
-  constructor(socket: Socket, dependencies: RtmpConnectionDependencies, refusal?: string) {
+  constructor(
+    socket: Socket,
+    remoteAddress: string,
+    dependencies: RtmpConnectionDependencies,
+    refusal?: string,
+  ) {
     this.#socket = socket;
     this.#dependencies = dependencies;
-    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remoteAddress = remoteAddress;
     const nowMs = dependencies.clock();
     this.#openedAtMs = nowMs;
     this.#lastInputMs = nowMs;
@@ -153,6 +161,11 @@ export class RtmpConnection {
     if (this.#closedAtMs !== undefined) return;
     const nowMs = this.#dependencies.clock();
     this.#lastInputMs = nowMs;
+    if (this.#isFirst && looksLikeProxyHeader(bytes)) {
+      this.refuse('INGEST_PROXY_HEADER_UNTRUSTED');
+      return;
+    }
+    this.#isFirst = false;
     this.#receivedBytes += bytes.length;
     if (!this.#rate.take(bytes.length, nowMs)) {
       this.refuse('INGEST_BITRATE_LIMIT');

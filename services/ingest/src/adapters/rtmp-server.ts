@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { listen } from '@millrace/runtime';
 import { CONNECTION_REFUSALS } from './connection-refusals.ts';
+import { ProxyGate } from './proxy-gate.ts';
 import { RtmpConnection } from './rtmp-connection.ts';
 import type { RtmpConnectionDependencies } from './rtmp-connection.ts';
 
@@ -16,6 +17,7 @@ const MAX_REFUSED_CONNECTIONS = 64;
 export class RtmpServer {
   readonly #dependencies: RtmpConnectionDependencies;
   readonly #server: Server;
+  readonly #gate: ProxyGate;
   readonly #connections = new Set<RtmpConnection>();
   /** Over a limit: they hear why, within the deadlines of everyone else. */
   readonly #refused = new Set<RtmpConnection>();
@@ -25,8 +27,19 @@ export class RtmpServer {
 
   constructor(dependencies: RtmpConnectionDependencies) {
     this.#dependencies = dependencies;
+    const { config, metrics, logger } = dependencies;
+    this.#gate = new ProxyGate({
+      trustedAddresses: config.rtmp.proxyProtocol.trustedAddresses,
+      deadlineMs: config.limits.handshakeSeconds * 1000,
+      maxWaiting: config.limits.connections,
+      onPass: (socket, address) => this.#accept(socket, address),
+      onRefuse: (remoteAddress, id) => {
+        metrics.refused.inc({ reason: id });
+        logger.warn({ remoteAddress, id }, CONNECTION_REFUSALS[id]);
+      },
+    });
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) =>
-      this.#accept(socket),
+      this.#gate.enter(socket),
     );
   }
 
@@ -40,6 +53,7 @@ export class RtmpServer {
   /** Closes the listener and every connection; what does not close by itself within the deadline is cut. */
   async stop(deadlineMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#gate.stop();
     for (const connection of [...this.#connections, ...this.#refused]) connection.close('shutdown');
     const timer = setTimeout(() => {
       for (const connection of [...this.#connections, ...this.#refused]) connection.cut();
@@ -62,9 +76,8 @@ export class RtmpServer {
     metrics.receivedBytes.inc(receivedBytes);
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, address: string): void {
     const { config, metrics, logger } = this.#dependencies;
-    const address = socket.remoteAddress ?? '';
     const fromAddress = this.#perAddress.get(address) ?? 0;
     const isFull = this.#connections.size >= config.limits.connections;
     if (isFull || fromAddress >= config.limits.connectionsPerAddress) {
@@ -72,11 +85,11 @@ export class RtmpServer {
       metrics.refused.inc({ reason: id });
       logger.debug({ remoteAddress: address, id }, CONNECTION_REFUSALS[id]);
       if (this.#refused.size >= MAX_REFUSED_CONNECTIONS) socket.destroy();
-      else this.#keep(this.#refused, socket, CONNECTION_REFUSALS[id]);
+      else this.#keep(this.#refused, socket, address, CONNECTION_REFUSALS[id]);
       return;
     }
     this.#perAddress.set(address, fromAddress + 1);
-    this.#keep(this.#connections, socket);
+    this.#keep(this.#connections, socket, address);
     socket.once('close', () => {
       const remaining = (this.#perAddress.get(address) ?? 1) - 1;
       if (remaining === 0) this.#perAddress.delete(address);
@@ -84,8 +97,8 @@ export class RtmpServer {
     });
   }
 
-  #keep(connections: Set<RtmpConnection>, socket: Socket, refusal?: string): void {
-    const connection = new RtmpConnection(socket, this.#dependencies, refusal);
+  #keep(connections: Set<RtmpConnection>, socket: Socket, address: string, refusal?: string): void {
+    const connection = new RtmpConnection(socket, address, this.#dependencies, refusal);
     connections.add(connection);
     socket.once('close', () => {
       this.#dependencies.metrics.receivedBytes.inc(connection.takeReceivedBytes());
