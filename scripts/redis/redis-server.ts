@@ -132,6 +132,8 @@ export class RedisServer {
       child.exitCode === null && child.signalCode === null
         ? new Promise((resolve) => child.once('exit', resolve))
         : undefined;
+    // Unreferenced so far: its end has to be waited for.
+    child.ref();
     this.#signal('SIGKILL');
     await exited;
     this.#child = undefined;
