@@ -5,6 +5,7 @@ const EVENT_CODECS = {
   ChannelChanged: messages.ChannelChanged,
   InputWarning: messages.InputWarning,
   LadderRunning: messages.LadderRunning,
+  LeaseReleased: messages.LeaseReleased,
   LeaseTaken: messages.LeaseTaken,
   PeriodOpened: messages.PeriodOpened,
   PublicationLost: messages.PublicationLost,

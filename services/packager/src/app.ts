@@ -1,6 +1,7 @@
 import type {
   Clock,
   EventEmitter,
+  LeaseStore,
   Logger,
   RenditionSink,
   SegmentIndex,
@@ -11,6 +12,7 @@ import { HttpOrigin } from './adapters/http-origin.ts';
 import type { HttpHandler } from './adapters/http-origin.ts';
 import { InProcessRenditionSink } from './adapters/in-process-rendition-sink.ts';
 import { InProcessSegmentIndex } from './adapters/in-process-segment-index.ts';
+import { LostWriters } from './adapters/lost-writers.ts';
 import { OriginResolver } from './adapters/origin-resolver.ts';
 import { createSessionReporter } from './adapters/session-reporter.ts';
 import type { PackagerConfig } from './config.ts';
@@ -25,6 +27,7 @@ export type { PackagerConfig } from './config.ts';
 /** What the packager needs from outside. */
 export interface PackagerDependencies {
   readonly sessions: SessionStore;
+  readonly leases: Pick<LeaseStore, 'release'>;
   readonly events: EventEmitter;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -51,9 +54,10 @@ export async function startPackager(
   config: WindowConfig,
   dependencies: PackagerDependencies,
 ): Promise<RunningPackager> {
-  const { sessions, events, logger, registry, clock } = dependencies;
+  const { sessions, leases, events, logger, registry, clock } = dependencies;
   const metrics = createPackagerMetrics(registry);
   const observer = createSessionReporter({ metrics, events, logger });
+  const lostWriters = new LostWriters({ leases, events, logger });
   const limits = { ...config.limits, ...config.memory };
   const directory = new SessionDirectory({ limits, sessions, clock, logger, observer });
   const resolver = new OriginResolver({
@@ -91,12 +95,18 @@ export async function startPackager(
   });
   directory.start();
   return {
-    sink: new InProcessRenditionSink(directory, clock),
+    sink: new InProcessRenditionSink(directory, {
+      clock,
+      onLost: (window, token) => lostWriters.note(window, token),
+    }),
     index: new InProcessSegmentIndex(directory),
     handler: origin.handle,
     get sessionCount() {
       return directory.sessionCount;
     },
-    stop: () => directory.stop(),
+    stop: async () => {
+      lostWriters.stop();
+      await directory.stop();
+    },
   };
 }

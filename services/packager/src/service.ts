@@ -36,8 +36,8 @@ export async function startPackagerService(
     await stopInOrder(started, deadlineMs);
   };
   try {
-    const { sessions, events, instances, grpcMetrics } = platform;
-    const packager = await startPackager(config, { ...dependencies, sessions, events });
+    const { sessions, leases, events, instances, grpcMetrics } = platform;
+    const packager = await startPackager(config, { ...dependencies, sessions, leases, events });
     started.unshift(packager);
     const server = await startGrpcServer({
       ...{ host: grpc.host, port: grpc.port, tls: grpc.tls, limits: served(MESSAGE_LIMITS.packager) },

@@ -64,7 +64,11 @@ export async function startStandalone(
       deadlineMs,
     );
   try {
-    const packager = await startPackager(config.packager, { ...shared, events: emitterOf('packager') });
+    const packager = await startPackager(config.packager, {
+      ...shared,
+      leases,
+      events: emitterOf('packager'),
+    });
     started.packager = packager;
     // Ingest asks playlist-api, and playlist-api's page shows the port that ingest was given: one has to come first.
     const control = new LateControl();
@@ -83,6 +87,7 @@ export async function startStandalone(
       worker: startTranscodeWorker(config.worker, {
         ...shared,
         leases,
+        bus,
         peers,
         events: emitterOf('transcode-worker'),
         sendSignal,

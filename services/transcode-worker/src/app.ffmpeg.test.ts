@@ -22,6 +22,7 @@ function fixture() {
     logger: createLogger({ service: 'transcode-worker', level: 'error' }),
     clock: Date.now,
     events: { emit: (event: MillraceEvent) => void events.push(event) },
+    bus: { subscribe: () => () => undefined },
     sendSignal: (pid: number, signal: NodeJS.Signals) => process.kill(pid, signal),
   };
   return { events, sessions, relay, sink, dependencies };
@@ -64,9 +65,7 @@ test('a session is taken as soon as it has a presentation, by one of two workers
     });
     relay.endPeriod();
     const { window } = sink;
-    await sink.until(
-      () => window.rowsOf('audio').length >= 2 && window.rowsOf('180p').length >= 2,
-    );
+    await sink.until(() => window.rowsOf('audio').length >= 2 && window.rowsOf('180p').length >= 2);
     expect(events.filter(({ type }) => type === 'LeaseTaken')).toHaveLength(1);
   } finally {
     await Promise.all(workers.map((worker) => worker.stop(5000)));

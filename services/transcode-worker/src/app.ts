@@ -1,4 +1,12 @@
-import type { Clock, EventEmitter, LeaseStore, Logger, SessionPeers, SessionStore } from '@millrace/runtime';
+import type {
+  Clock,
+  EventBus,
+  EventEmitter,
+  LeaseStore,
+  Logger,
+  SessionPeers,
+  SessionStore,
+} from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import type { SendSignal } from './adapters/child-process.ts';
 import { createFfmpegTranscoder } from './adapters/ffmpeg-transcoder.ts';
@@ -17,6 +25,7 @@ export type { WorkerConfig } from './config.ts';
 export interface WorkerDependencies {
   readonly sessions: Pick<SessionStore, 'watch'>;
   readonly leases: LeaseStore;
+  readonly bus: Pick<EventBus, 'subscribe'>;
   readonly peers: SessionPeers;
   readonly logger: Logger;
   readonly registry: Registry;

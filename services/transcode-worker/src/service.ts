@@ -32,8 +32,15 @@ export async function startWorkerService(
     await stopInOrder(started, deadlineMs);
   };
   try {
-    const { sessions, leases, peers, events, instances } = platform;
-    const worker = await startTranscodeWorker(config, { ...dependencies, sessions, leases, peers, events });
+    const { sessions, leases, bus, peers, events, instances } = platform;
+    const worker = await startTranscodeWorker(config, {
+      ...dependencies,
+      sessions,
+      leases,
+      bus,
+      peers,
+      events,
+    });
     started.unshift(worker);
     const admin = await startAdminServer({ ...config.admin, registry, isReady: () => isReady, logger });
     started.push({ stop: () => admin.stop() });

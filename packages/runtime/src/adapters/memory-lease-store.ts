@@ -35,8 +35,8 @@ export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
     return true;
   }
 
-  async release(lease: Lease): Promise<void> {
-    if (this.#held.get(lease.channel)?.lease.token === lease.token) this.#held.delete(lease.channel);
+  async release({ channel, token }: Pick<Lease, 'channel' | 'token'>): Promise<boolean> {
+    return this.#held.get(channel)?.lease.token === token && this.#held.delete(channel);
   }
 
   async offer(sessions: readonly SessionRef[]): Promise<void> {

@@ -41,8 +41,8 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
     return (await this.#redis.run(RENEW_LEASE, keys, [token, sessionId, workerId, from.k, from.part])) === 1;
   }
 
-  async release({ channel, token }: Lease): Promise<void> {
-    await this.#redis.run(RELEASE_LEASE, [redisKeys.lease(channel)], [token]);
+  async release({ channel, token }: Pick<Lease, 'channel' | 'token'>): Promise<boolean> {
+    return (await this.#redis.run(RELEASE_LEASE, [redisKeys.lease(channel)], [token])) === 1;
   }
 
   async offer(sessions: readonly SessionRef[]): Promise<void> {

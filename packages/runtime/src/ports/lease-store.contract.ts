@@ -121,9 +121,11 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       const second = await store.acquire(requestOf('a'));
       if (second === undefined) throw new Error('not acquired');
       expect(second.token).toBeGreaterThan(first.token);
-      await store.release(first);
+      expect(await store.release(first)).toBe(false);
       expect(await store.renew(first)).toBe(false);
       expect(await store.renew(second)).toBe(true);
+      expect(await store.release(second)).toBe(true);
+      expect(await store.release(second)).toBe(false);
     });
 
     test('a lease that was given up is free at once; giving up a lost one has no effect', async () => {

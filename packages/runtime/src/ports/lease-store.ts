@@ -26,8 +26,8 @@ export interface LeaseStore {
   acquire(request: Omit<Lease, 'token'>): Promise<Lease | undefined>;
   /** Renews, also a lease that lapsed and that nobody took; false when another one has it, or it was given up. */
   renew(lease: Lease): Promise<boolean>;
-  /** Gives it up. No effect when it was lost. */
-  release(lease: Lease): Promise<void>;
+  /** Gives it up; whoever knows the token may. False when nobody held it by this token any more. */
+  release(lease: Pick<Lease, 'channel' | 'sessionId' | 'token'>): Promise<boolean>;
 }
 
 /**

@@ -4,21 +4,27 @@ import type { Clock, RenditionSink, SinkStream } from '@millrace/runtime';
 import type { SessionDirectory } from '../domain/session-directory.ts';
 import type { SessionWindow } from '../domain/session-window.ts';
 
+interface StreamOptions {
+  readonly clock: Clock;
+  /** A worker is gone that said no goodbye: its stream was aborted, not closed. */
+  readonly onLost: (window: SessionWindow, token: number) => void;
+}
+
 /** The sink for workers of the same process: parts are kept by reference, so their bytes must not change afterwards. */
 export class InProcessRenditionSink implements RenditionSink {
   readonly #directory: SessionDirectory;
-  readonly #clock: Clock;
+  readonly #options: StreamOptions;
 
-  constructor(directory: SessionDirectory, clock: Clock) {
+  constructor(directory: SessionDirectory, options: StreamOptions) {
     this.#directory = directory;
-    this.#clock = clock;
+    this.#options = options;
   }
 
   async open(hello: sink.Hello, signal: AbortSignal): Promise<SinkStream> {
     signal.throwIfAborted();
     const window = this.#directory.adopt(hello.sessionId);
     const reply = window.open(hello);
-    return new InProcessSinkStream(window, hello.leaseToken, reply, { clock: this.#clock, signal });
+    return new InProcessSinkStream(window, hello.leaseToken, reply, { ...this.#options, signal });
   }
 }
 
@@ -26,7 +32,7 @@ class InProcessSinkStream implements SinkStream {
   readonly reply: sink.HelloReply;
   readonly #window: SessionWindow;
   readonly #token: number;
-  readonly #clock: Clock;
+  readonly #options: StreamOptions;
   readonly #signal: AbortSignal;
   #isOpen = true;
 
@@ -34,12 +40,12 @@ class InProcessSinkStream implements SinkStream {
     window: SessionWindow,
     token: number,
     reply: sink.HelloReply,
-    options: { readonly clock: Clock; readonly signal: AbortSignal },
+    options: StreamOptions & { readonly signal: AbortSignal },
   ) {
     this.#window = window;
     this.#token = token;
     this.reply = reply;
-    this.#clock = options.clock;
+    this.#options = options;
     this.#signal = options.signal;
     this.#signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -51,7 +57,7 @@ class InProcessSinkStream implements SinkStream {
 
   async publishPart(part: sink.Part): Promise<void> {
     this.#assertOpen();
-    this.#window.publishPart(part, this.#token, this.#clock());
+    this.#window.publishPart(part, this.#token, this.#options.clock());
   }
 
   close(): void {
@@ -71,5 +77,8 @@ class InProcessSinkStream implements SinkStream {
     );
   }
 
-  readonly #onAbort = (): void => this.close();
+  readonly #onAbort = (): void => {
+    this.close();
+    this.#options.onLost(this.#window, this.#token);
+  };
 }

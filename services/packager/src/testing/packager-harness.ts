@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { control, session } from '@millrace/contracts';
 import type { MillraceEvent, sink } from '@millrace/contracts';
-import { createLogger, MemorySessionStore } from '@millrace/runtime';
+import { createLogger, MemoryLeaseStore, MemorySessionStore } from '@millrace/runtime';
 import type { SinkStream } from '@millrace/runtime';
 import { ManualClock } from '@millrace/testkit';
 import { Registry } from 'prom-client';
@@ -27,6 +27,7 @@ export interface Answer {
 export class PackagerHarness {
   readonly clock = new ManualClock(FIRST_K * 2000);
   readonly store = new MemorySessionStore({ clock: this.clock.now });
+  readonly leases = new MemoryLeaseStore({ clock: this.clock.now });
   readonly events: MillraceEvent[] = [];
   readonly registry = new Registry();
   packager!: RunningPackager;
@@ -44,6 +45,7 @@ export class PackagerHarness {
     const harness = new PackagerHarness();
     harness.packager = await startPackager(packagerConfigSchema.parse({ ...options.config }), {
       sessions: harness.store,
+      leases: harness.leases,
       events: { emit: (event) => void harness.events.push(event) },
       logger: createLogger({ service: 'packager', level: 'error' }),
       registry: harness.registry,

@@ -26,7 +26,7 @@ afterEach(() => {
 });
 
 function keeperOf(store: Partial<LeaseStore>): LeaseKeeperDependencies {
-  const leases = { acquire: async () => LEASE, renew: async () => true, release: async () => {}, ...store };
+  const leases = { acquire: async () => LEASE, renew: async () => true, release: async () => true, ...store };
   return { leases, logger, outage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }) };
 }
 
@@ -39,24 +39,24 @@ async function acquire(dependencies: LeaseKeeperDependencies): Promise<LeaseKeep
 test('a store that fails or does not answer is asked again, and nothing is lost by that', async () => {
   const answers = [() => Promise.reject(new Error('away')), never, async () => true];
   const renew = jest.fn((): Promise<boolean> => (answers.shift() ?? (async () => true))());
-  const released: Lease[] = [];
-  const keeper = await acquire(keeperOf({ renew, release: async (lease) => void released.push(lease) }));
+  const released: number[] = [];
+  const keeper = await acquire(keeperOf({ renew, release: async ({ token }) => released.push(token) > 0 }));
   await jest.advanceTimersByTimeAsync(500 + 25 + 1000 + 50);
   expect(renew).toHaveBeenCalledTimes(3);
   expect(keeper.lost.aborted).toBe(false);
-  await keeper.release();
-  expect(released).toEqual([LEASE]);
+  expect(await keeper.release()).toBe(true);
+  expect(released).toEqual([LEASE.token]);
   await jest.advanceTimersByTimeAsync(5000);
   expect(renew).toHaveBeenCalledTimes(3);
 });
 
 test('it is lost when the store says so, is asked for no more, and is not given up', async () => {
   const renew = jest.fn(async () => false);
-  const release = jest.fn(async () => {});
+  const release = jest.fn(async () => true);
   const keeper = await acquire(keeperOf({ renew, release }));
   await jest.advanceTimersByTimeAsync(5000);
   expect(keeper.lost.aborted).toBe(true);
-  await keeper.release();
+  expect(await keeper.release()).toBe(false);
   expect(renew).toHaveBeenCalledTimes(1);
   expect(release).not.toHaveBeenCalled();
 });
@@ -66,20 +66,20 @@ test('giving it up waits for no store, neither for a renewal that is under way',
   await jest.advanceTimersByTimeAsync(600);
   const released = keeper.release();
   await jest.advanceTimersByTimeAsync(1000);
-  await released;
+  expect(await released).toBe(false);
 });
 
 test('a lease that comes too late is given back', async () => {
   const late = Promise.withResolvers<Lease | undefined>();
-  const released: Lease[] = [];
+  const released: number[] = [];
   const acquiring = LeaseKeeper.acquire(
     LEASE,
-    keeperOf({ acquire: () => late.promise, release: async (lease) => void released.push(lease) }),
+    keeperOf({ acquire: () => late.promise, release: async ({ token }) => released.push(token) > 0 }),
   );
   const refused = expect(acquiring).rejects.toMatchObject({ id: 'WORKER_NO_ANSWER' });
   await jest.advanceTimersByTimeAsync(1000);
   await refused;
   late.resolve(LEASE);
   await jest.advanceTimersByTimeAsync(0);
-  expect(released).toEqual([LEASE]);
+  expect(released).toEqual([LEASE.token]);
 });

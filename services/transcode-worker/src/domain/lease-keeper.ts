@@ -57,19 +57,21 @@ export class LeaseKeeper {
     return this.#lost.signal;
   }
 
-  /** Stops renewing and gives the lease up, unless it is lost. Never rejects. */
-  async release(): Promise<void> {
+  /** Stops renewing and gives the lease up, unless it is lost; true when it was. Never rejects. */
+  async release(): Promise<boolean> {
     this.#stopping.abort();
     await this.#renewing;
-    if (this.#lost.signal.aborted) return;
+    if (this.#lost.signal.aborted) return false;
     const { leases, logger } = this.#dependencies;
     try {
-      await withDeadline(leases.release(this.lease), { ms: CALL_DEADLINE_MS, what: 'giving a lease up' });
+      const releasing = leases.release(this.lease);
+      return await withDeadline(releasing, { ms: CALL_DEADLINE_MS, what: 'giving a lease up' });
     } catch (error) {
       logger.warn(
         { err: error, sessionId: this.lease.sessionId },
         'The lease could not be given up; it ends by itself within 3 s',
       );
+      return false;
     }
   }
 

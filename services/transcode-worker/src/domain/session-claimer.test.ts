@@ -26,6 +26,7 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
   const claimer = new SessionClaimer({
     sessions,
     leases: new MemoryLeaseStore({ clock }),
+    bus: { subscribe: () => () => undefined },
     peers: peersOf(new FakeRelay(), silentSink),
     startTranscoder: () => {
       throw new Error('nothing is transcoded here');

@@ -1,6 +1,6 @@
 import { session } from '@millrace/contracts';
 import { followSessionRecords } from '@millrace/runtime';
-import type { SessionStore } from '@millrace/runtime';
+import type { EventBus, SessionStore } from '@millrace/runtime';
 import { pause, withDeadline } from './deadline.ts';
 import { Outage } from './outage.ts';
 import { SessionRunner } from './session-runner.ts';
@@ -14,6 +14,8 @@ const MAX_HESITATION_MS = 30;
 /** What the claimer works with. */
 export interface SessionClaimerDependencies extends Omit<SessionRunnerDependencies, 'leaseOutage'> {
   readonly sessions: Pick<SessionStore, 'watch'>;
+  /** What says that a session is free, sooner than the poll would find it. */
+  readonly bus: Pick<EventBus, 'subscribe'>;
 }
 
 /** Watches the live sessions, and works for those that it gets the lease of, within its capacity. */
@@ -27,6 +29,7 @@ export class SessionClaimer {
   readonly #abort = new AbortController();
   #following: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #unsubscribe: () => void = () => undefined;
 
   constructor(dependencies: SessionClaimerDependencies) {
     this.#dependencies = dependencies;
@@ -39,12 +42,17 @@ export class SessionClaimer {
   }
 
   start(): void {
-    const { sessions, logger } = this.#dependencies;
+    const { sessions, bus, logger } = this.#dependencies;
     const { signal } = this.#abort;
     this.#following = followSessionRecords(sessions, {
       signal,
       logger,
       onRecord: (record) => this.#note(record),
+    });
+    this.#unsubscribe = bus.subscribe(({ event }) => {
+      if (event.type !== 'LeaseReleased') return;
+      const record = this.#records.get(event.data.sessionId);
+      if (record !== undefined) this.#claim(record);
     });
     this.#timer = setInterval(() => this.#claimAll(), POLL_MS);
   }
@@ -52,6 +60,7 @@ export class SessionClaimer {
   /** Stops all work at once; returns when every ffmpeg is gone and every lease given up, or the deadline is over. */
   async stop(deadlineMs: number): Promise<void> {
     clearInterval(this.#timer);
+    this.#unsubscribe();
     this.#abort.abort();
     const stopped = Promise.all([this.#following, ...this.#running.values()]);
     // What is left then has been told to end; nobody waits longer for it.

@@ -1,13 +1,6 @@
 import type { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
-import type {
-  Clock,
-  EventEmitter,
-  Lease,
-  LeaseStore,
-  Logger,
-  SessionPeers,
-} from '@millrace/runtime';
+import type { Clock, EventEmitter, Lease, LeaseStore, Logger, SessionPeers } from '@millrace/runtime';
 import type { WorkerConfig } from '../config.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import { pause } from './deadline.ts';
@@ -151,13 +144,16 @@ export class SessionRunner {
     metrics.sessions.inc();
     events.emit({ type: 'LeaseTaken', data: { channel, sessionId, worker: config.instance, token } });
     logger.info({ sessionId, channel, token }, 'Took the lease of the session');
+    let outcome: SessionOutcome = 'failed';
     try {
-      const outcome = await this.#work(keeper.lease, AbortSignal.any([signal, keeper.lost]));
+      outcome = await this.#work(keeper.lease, AbortSignal.any([signal, keeper.lost]));
       return outcome === 'stopped' && keeper.lost.aborted && !signal.aborted ? 'lease-lost' : outcome;
     } finally {
       metrics.sessions.dec();
       metrics.lateness.remove({ channel, session: sessionId });
-      await keeper.release();
+      const reason = outcome === 'session-ended' ? 'done' : 'stopped';
+      if (await keeper.release())
+        events.emit({ type: 'LeaseReleased', data: { channel, sessionId, token, reason } });
     }
   }
 

@@ -55,13 +55,15 @@ return 1
 `,
 };
 
-/** KEYS lease; ARGV token. The token stays, so that neither a late renewal nor the next holder goes below it. */
+/** KEYS lease; ARGV token → 1, or 0 when it was not held by it. The token stays, so that neither a late renewal nor the next holder goes below it. */
 export const RELEASE_LEASE: RedisScript = {
   name: 'millraceReleaseLease',
   keyCount: 1,
   lua: `
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-return redis.call('HSET', KEYS[1], 'held', '0')
+local token, held = unpack(redis.call('HMGET', KEYS[1], 'token', 'held'))
+if token ~= ARGV[1] or held ~= '1' then return 0 end
+redis.call('HSET', KEYS[1], 'held', '0')
+return 1
 `,
 };
 

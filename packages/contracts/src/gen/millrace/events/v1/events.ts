@@ -86,6 +86,18 @@ export interface LeaseTaken {
   token: number;
 }
 
+/** A lease was given up, or taken from a worker that was lost: the session is free for any worker. */
+export interface LeaseReleased {
+  /** The channel. */
+  channel: string;
+  /** The session. */
+  sessionId: string;
+  /** Fencing token of the lease. */
+  token: number;
+  /** Why: `done` or `stopped` said by the worker, `worker-lost` said by a packager whose stream broke off. */
+  reason: string;
+}
+
 /** The first media of a period came out of the ladder. */
 export interface LadderRunning {
   /** The channel. */
@@ -995,6 +1007,127 @@ export const LeaseTaken: MessageFns<LeaseTaken> = {
     message.sessionId = object.sessionId ?? "";
     message.worker = object.worker ?? "";
     message.token = object.token ?? 0;
+    return message;
+  },
+};
+
+function createBaseLeaseReleased(): LeaseReleased {
+  return { channel: "", sessionId: "", token: 0, reason: "" };
+}
+
+export const LeaseReleased: MessageFns<LeaseReleased> = {
+  encode(message: LeaseReleased, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.channel !== "") {
+      writer.uint32(10).string(message.channel);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.token !== 0) {
+      writer.uint32(24).int64(message.token);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseReleased {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseReleased();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.token = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LeaseReleased {
+    return {
+      channel: isSet(object.channel) ? globalThis.String(object.channel) : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      token: isSet(object.token) ? globalThis.Number(object.token) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: LeaseReleased): unknown {
+    const obj: any = {};
+    if (message.channel !== "") {
+      obj.channel = message.channel;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.token !== 0) {
+      obj.token = Math.round(message.token);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LeaseReleased>): LeaseReleased {
+    return LeaseReleased.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeaseReleased>): LeaseReleased {
+    const message = createBaseLeaseReleased();
+    message.channel = object.channel ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.token = object.token ?? 0;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
