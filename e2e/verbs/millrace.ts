@@ -10,14 +10,18 @@ const READY_DEADLINE_MS = 30_000;
 const PLAYABLE_DEADLINE_MS = 60_000;
 const KEPT_LINES = 60;
 
-/** A whole Millrace in a process of its own, on ports that the system chose. */
-export interface Millrace {
-  readonly process: OwnedProcess;
+/** Where encoders, viewers and administrators reach a Millrace. */
+export interface Endpoint {
   /** `rtmp://host:port/live` */
   readonly rtmp: string;
   readonly http: string;
-  readonly admin: string;
   readonly adminToken: string;
+}
+
+/** A whole Millrace in a process of its own, on ports that the system chose. */
+export interface Millrace extends Endpoint {
+  readonly process: OwnedProcess;
+  readonly admin: string;
   /** Everything it logged. */
   readonly logs: () => string;
 }
@@ -92,7 +96,7 @@ export async function startMillrace(settings: Readonly<Record<string, unknown>> 
 
 /** Asks the REST API as the administrator; throws the problem when it refuses. */
 export async function api<T>(
-  millrace: Millrace,
+  millrace: Endpoint,
   method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   body?: unknown,
@@ -113,7 +117,7 @@ export async function api<T>(
 
 /** Makes a channel with a stream key. */
 export async function createChannel(
-  millrace: Millrace,
+  millrace: Endpoint,
   name: string,
   settings: Readonly<Record<string, unknown>> = {},
 ): Promise<Channel> {
@@ -132,14 +136,14 @@ export async function createChannel(
 
 /** Makes one more stream key for a channel. */
 export async function createStreamKey(
-  millrace: Millrace,
+  millrace: Endpoint,
   channel: string,
 ): Promise<{ readonly id: string; readonly streamKey: string }> {
   return api(millrace, 'POST', `/channels/${channel}/stream-keys`, {});
 }
 
 /** The newest session of a channel. */
-export async function sessionOf(millrace: Millrace, channel: Channel): Promise<SessionState | undefined> {
+export async function sessionOf(millrace: Endpoint, channel: Channel): Promise<SessionState | undefined> {
   const { items } = await api<{ items: readonly SessionState[] }>(
     millrace,
     'GET',

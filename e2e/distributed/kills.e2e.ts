@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { observe } from '../observer/observe.ts';
+import type { Verdict } from '../observer/verdict.ts';
+import { stopAll } from '../verbs/children.ts';
+import { makeClip, USUAL } from '../verbs/clip.ts';
+import type { Clip } from '../verbs/clip.ts';
+import { busiest, kill, restart, startCluster } from '../verbs/deployment.ts';
+import type { Cluster } from '../verbs/deployment.ts';
+import { expectFlawless, renditionOf } from '../verbs/expect-flawless.ts';
+import { isLong, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS, TINY_RUNG } from '../verbs/form.ts';
+import { createChannel, waitForPlayable } from '../verbs/millrace.ts';
+import type { Channel } from '../verbs/millrace.ts';
+import { publish } from '../verbs/publish.ts';
+
+const LADDER = isLong ? 'default' : [SMALL_RUNG, TINY_RUNG];
+const LOWEST = isLong ? '360p' : SMALL_RUNG.name;
+const SECONDS = mediaSeconds(16);
+
+let cluster: Cluster;
+let clip: Clip;
+
+beforeAll(async () => {
+  [cluster, clip] = await Promise.all([
+    startCluster(),
+    makeClip({ ...USUAL, size: isLong ? '1280x720' : '426x240', seconds: SECONDS }),
+  ]);
+}, 180_000);
+
+afterAll(async () => {
+  await cluster.stop();
+  await stopAll();
+}, 60_000);
+
+/** Publishes the clip on a new channel; resolves when it can be played. */
+async function goLive(name: string): Promise<Channel> {
+  const channel = await createChannel(cluster, name, { ladder: LADDER, graceSeconds: 2 });
+  publish(channel.publishUrl, clip);
+  await waitForPlayable(channel);
+  return channel;
+}
+
+async function watchToTheEnd(channel: Channel): Promise<Verdict> {
+  return observe({
+    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG },
+    until: ({ isEnded }) => isEnded,
+    deadlineMs: TEST_DEADLINE_MS / 2,
+  });
+}
+
+/** Runs a test; when it fails, the ends of the logs go with the error. */
+async function withLogs(body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    process.stderr.write(`\n${cluster.logs()}\n`);
+    throw error;
+  }
+}
+
+function expectEveryFrame(verdict: Verdict): void {
+  expectFlawless(verdict);
+  expect(renditionOf(verdict, `${LOWEST}/index`)).toMatchObject({
+    frames: 30 * SECONDS,
+    decodedFrames: 30 * SECONDS,
+  });
+}
+
+describe('kill -9 under a live stream', () => {
+  test(
+    'of the worker that has it: nothing is missing, no discontinuity, every frame is there',
+    () =>
+      withLogs(async () => {
+        const channel = await goLive('kill-worker');
+        const watched = watchToTheEnd(channel);
+        const worker = await busiest(cluster.of('transcode-worker'), 'millrace_worker_sessions');
+        await kill(worker);
+        expectEveryFrame(await watched);
+        await restart(worker);
+      }),
+    TEST_DEADLINE_MS,
+  );
+
+  test(
+    'of a packager: nothing is missing, no discontinuity, every frame is there',
+    () =>
+      withLogs(async () => {
+        const channel = await goLive('kill-packager');
+        const watched = watchToTheEnd(channel);
+        const [packager] = cluster.of('packager');
+        if (packager === undefined) throw new Error('there is no packager');
+        await kill(packager);
+        expectEveryFrame(await watched);
+        await restart(packager);
+      }),
+    TEST_DEADLINE_MS,
+  );
+
+  test(
+    'of a playlist-api: nothing is missing, no discontinuity, every frame is there',
+    () =>
+      withLogs(async () => {
+        const channel = await goLive('kill-playlist-api');
+        const watched = watchToTheEnd(channel);
+        const [api] = cluster.of('playlist-api');
+        if (api === undefined) throw new Error('there is no playlist-api');
+        await kill(api);
+        expectEveryFrame(await watched);
+        await restart(api);
+      }),
+    TEST_DEADLINE_MS,
+  );
+});
