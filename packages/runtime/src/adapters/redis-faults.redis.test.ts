@@ -60,7 +60,7 @@ describe('Redis loses its data', () => {
     expect(await ingest.renewPublication('news', token)).toBe(true);
     expect(await leases.acquire({ ...request, workerId: 'worker-2' })).toBeUndefined();
     if (lease === undefined) throw new Error('not acquired');
-    expect(await leases.renew(lease)).toBe(true);
+    expect(await leases.renew(lease)).toEqual({ kind: "held" });
   });
 
   test('a session in its gap is brought back as well, so that its encoder goes on with it', async () => {
@@ -237,7 +237,7 @@ describe('an answer is lost on the way', () => {
     const lease = await leases.acquire(request);
     expect(proxy.isWaiting).toBe(false);
     if (lease === undefined) throw new Error('refused because of itself');
-    expect(await leases.renew(lease)).toBe(true);
+    expect(await leases.renew(lease)).toEqual({ kind: "held" });
     expect(await leases.acquire(request)).toBeUndefined();
   });
 

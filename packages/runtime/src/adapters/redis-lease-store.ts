@@ -1,6 +1,14 @@
 import { ulid } from 'ulid';
-import type { Lease, LeaseStore, SessionRef, UnclaimedSessions } from '../ports/lease-store.ts';
-import { ACQUIRE_LEASE, IS_LEASE_HELD, RELEASE_LEASE, RENEW_LEASE } from './redis/lease-scripts.ts';
+import type { Lease, LeaseState, LeaseStore, SessionRef, UnclaimedSessions } from '../ports/lease-store.ts';
+import {
+  ACQUIRE_LEASE,
+  ANNOUNCE_SUCCESSOR,
+  CALL_SUCCESSOR,
+  COMMIT_SUCCESSOR,
+  IS_LEASE_HELD,
+  RELEASE_LEASE,
+  RENEW_LEASE,
+} from './redis/lease-scripts.ts';
 import { UNCLAIMED_INDEX, redisKeys } from './redis/redis-keys.ts';
 import type { RedisConnection } from './redis/redis-connection.ts';
 
@@ -36,9 +44,32 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
     return typeof token === 'number' ? { ...request, token } : undefined;
   }
 
-  async renew({ channel, sessionId, workerId, token, from }: Lease): Promise<boolean> {
+  async renew({ channel, sessionId, workerId, token, from }: Lease): Promise<LeaseState> {
     const keys = [redisKeys.lease(channel), redisKeys.session(channel, sessionId)];
-    return (await this.#redis.run(RENEW_LEASE, keys, [token, sessionId, workerId, from.k, from.part])) === 1;
+    const reply = await this.#redis.run(RENEW_LEASE, keys, [token, sessionId, workerId, from.k, from.part]);
+    if (!Array.isArray(reply)) return { kind: reply === 1 ? 'held' : 'lost' };
+    const [k, part] = reply;
+    return { kind: 'handed-over', from: { k: Number(k), part: Number(part) } };
+  }
+
+  async callSuccessor({ channel, sessionId }: SessionRef): Promise<boolean> {
+    if ((await this.#redis.run(CALL_SUCCESSOR, [redisKeys.lease(channel)], [sessionId])) !== 1) return false;
+    await this.#redis.do((client) => client.sadd(UNCLAIMED_INDEX, marshalRef({ channel, sessionId })));
+    return true;
+  }
+
+  async announce(request: Omit<Lease, 'token'>): Promise<Lease | undefined> {
+    const { channel, sessionId, workerId, from } = request;
+    const args = [sessionId, workerId, from.k, from.part];
+    const token = await this.#redis.run(ANNOUNCE_SUCCESSOR, [redisKeys.lease(channel)], args);
+    return typeof token === 'number' ? { ...request, token } : undefined;
+  }
+
+  async commit({ channel, sessionId, token }: Lease): Promise<boolean> {
+    if ((await this.#redis.runIdempotent(COMMIT_SUCCESSOR, [redisKeys.lease(channel)], [token])) !== 1)
+      return false;
+    await this.withdraw([{ channel, sessionId }]).catch(() => undefined);
+    return true;
   }
 
   async release({ channel, token }: Pick<Lease, 'channel' | 'token'>): Promise<boolean> {

@@ -11,6 +11,9 @@ function requestOf(workerId: string, sessionId = 's1'): Omit<Lease, 'token'> {
   return { channel: 'news', sessionId, workerId, from: { k: 10, part: 0 } };
 }
 
+const HELD = { kind: 'held' };
+const LOST = { kind: 'lost' };
+
 /** The rules that every list of unclaimed sessions keeps, beside the leases that it goes by. */
 export function describeUnclaimedSessions(
   name: string,
@@ -78,14 +81,14 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       if (lease === undefined) throw new Error('not acquired');
       for (let round = 0; round < 10; round += 1) {
         await advance(2000);
-        expect(await store.renew(lease)).toBe(true);
+        expect(await store.renew(lease)).toEqual(HELD);
       }
       expect(await store.acquire(requestOf('b'))).toBeUndefined();
       await advance(3100);
       const next = await store.acquire(requestOf('b'));
       expect(next?.workerId).toBe('b');
       expect(next?.token).toBeGreaterThan(lease.token);
-      expect(await store.renew(lease)).toBe(false);
+      expect(await store.renew(lease)).toEqual(LOST);
     });
 
     test('a lease that lapsed is held again by its renewal, unless another worker took it or it was given up', async () => {
@@ -93,10 +96,10 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       const first = await store.acquire(requestOf('a'));
       if (first === undefined) throw new Error('not acquired');
       await advance(60_000);
-      expect(await store.renew(first)).toBe(true);
+      expect(await store.renew(first)).toEqual(HELD);
       expect(await store.acquire(requestOf('b'))).toBeUndefined();
       await store.release(first);
-      expect(await store.renew(first)).toBe(false);
+      expect(await store.renew(first)).toEqual(LOST);
     });
 
     test('the holder that asks again gets no second lease, and loses neither the first nor its time', async () => {
@@ -105,8 +108,8 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       if (lease === undefined) throw new Error('not acquired');
       await advance(2000);
       expect(await store.acquire(requestOf('a'))).toBeUndefined();
-      expect(await store.renew(lease)).toBe(true);
-      expect(await store.renew(lease)).toBe(true);
+      expect(await store.renew(lease)).toEqual(HELD);
+      expect(await store.renew(lease)).toEqual(HELD);
       await advance(2000);
       expect(await store.acquire(requestOf('b'))).toBeUndefined();
       await advance(1100);
@@ -122,8 +125,8 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       if (second === undefined) throw new Error('not acquired');
       expect(second.token).toBeGreaterThan(first.token);
       expect(await store.release(first)).toBe(false);
-      expect(await store.renew(first)).toBe(false);
-      expect(await store.renew(second)).toBe(true);
+      expect(await store.renew(first)).toEqual(LOST);
+      expect(await store.renew(second)).toEqual(HELD);
       expect(await store.release(second)).toBe(true);
       expect(await store.release(second)).toBe(false);
     });
@@ -146,5 +149,78 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       await store.acquire(requestOf('a', 's1'));
       expect(await store.acquire(requestOf('b', 's2'))).toBeDefined();
     });
+
+    test('a successor that is called for takes over from its position on, and the holder hears from where', async () => {
+      const { store, advance } = await create();
+      const holder = await take(store, 'a');
+      expect(await store.announce(requestOf('b'))).toBeUndefined();
+      expect(await store.callSuccessor(holder)).toBe(true);
+      expect(await store.announce(requestOf('a'))).toBeUndefined();
+      const successor = await store.announce({ ...requestOf('b'), from: { k: 12, part: 0 } });
+      if (successor === undefined) throw new Error('not announced');
+      expect(successor.token).toBeGreaterThan(holder.token);
+      // Nothing has changed for the holder yet, and nobody else may succeed it.
+      expect(await store.renew(holder)).toEqual(HELD);
+      expect(await store.announce(requestOf('c'))).toBeUndefined();
+      expect(await store.commit(successor)).toBe(true);
+      expect(await store.renew(holder)).toEqual({ kind: 'handed-over', from: { k: 12, part: 0 } });
+      expect(await store.renew(successor)).toEqual(HELD);
+      expect(await store.release(holder)).toBe(false);
+      await advance(2000);
+      expect(await store.renew(successor)).toEqual(HELD);
+      // It is not called for any more, and the first holder is remembered by nobody who comes later.
+      expect(await store.announce(requestOf('c'))).toBeUndefined();
+      await advance(3100);
+      const later = await take(store, 'c');
+      expect(later.token).toBeGreaterThan(successor.token);
+      expect(await store.renew(successor)).toEqual(LOST);
+      expect(await store.renew(holder)).toEqual(LOST);
+    });
+
+    test('a successor that does not commit in time counts no more, and leaves everything as it was', async () => {
+      const { store, advance } = await create();
+      const holder = await take(store, 'a');
+      await store.callSuccessor(holder);
+      const first = await store.announce(requestOf('b'));
+      if (first === undefined) throw new Error('not announced');
+      for (let second = 0; second < 11; second += 1) {
+        await advance(1000);
+        expect(await store.renew(holder)).toEqual(HELD);
+      }
+      expect(await store.commit(first)).toBe(false);
+      const second = await store.announce(requestOf('c'));
+      if (second === undefined) throw new Error('not announced');
+      expect(second.token).toBeGreaterThan(first.token);
+      expect(await store.commit(first)).toBe(false);
+      expect(await store.commit(second)).toBe(true);
+    });
+
+    test('whoever takes a lease that was given up has a token above that of an announced successor, which counts no more', async () => {
+      const { store } = await create();
+      const holder = await take(store, 'a');
+      await store.callSuccessor(holder);
+      const successor = await store.announce(requestOf('b'));
+      if (successor === undefined) throw new Error('not announced');
+      await store.release(holder);
+      const other = await take(store, 'c');
+      expect(other.token).toBeGreaterThan(successor.token);
+      expect(await store.commit(successor)).toBe(false);
+      expect(await store.renew(other)).toEqual(HELD);
+    });
+
+    test('nobody is called for a session that nobody holds', async () => {
+      const { store, advance } = await create();
+      expect(await store.callSuccessor({ channel: 'news', sessionId: 's1' })).toBe(false);
+      const holder = await take(store, 'a');
+      expect(await store.callSuccessor({ channel: 'news', sessionId: 's2' })).toBe(false);
+      await advance(3100);
+      expect(await store.callSuccessor(holder)).toBe(false);
+    });
   });
+}
+
+async function take(store: LeaseStore, workerId: string): Promise<Lease> {
+  const lease = await store.acquire(requestOf(workerId));
+  if (lease === undefined) throw new Error('not acquired');
+  return lease;
 }

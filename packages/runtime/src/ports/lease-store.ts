@@ -20,12 +20,34 @@ export interface SessionRef {
   readonly sessionId: string;
 }
 
-/** Leases of sessions: TTL 3 s, renewed every 500 ms. */
+/** What a renewal says of a lease. */
+export type LeaseState =
+  | { readonly kind: 'held' }
+  /** Another worker has it, or it was given up. */
+  | { readonly kind: 'lost' }
+  /** A successor has it, from this position on: what lies before is still this holder's to make. */
+  | { readonly kind: 'handed-over'; readonly from: sink.Position };
+
+/**
+ * Leases of sessions: TTL 3 s, renewed every 500 ms.
+ *
+ * A handover goes in four steps: a successor is called for; a worker announces itself, which gives it a token; it tells the
+ * packagers its first position; it commits. Until then the holder's lease is what it was.
+ */
 export interface LeaseStore {
   /** Takes the lease of a session; `undefined` while it is held, whoever asks: a holder renews. */
   acquire(request: Omit<Lease, 'token'>): Promise<Lease | undefined>;
-  /** Renews, also a lease that lapsed and that nobody took; false when another one has it, or it was given up. */
-  renew(lease: Lease): Promise<boolean>;
+  /** Renews, also a lease that lapsed and that nobody took. */
+  renew(lease: Lease): Promise<LeaseState>;
+  /** Calls for a successor of whoever holds the session's lease, and lists the session as unclaimed; false when nobody holds it. */
+  callSuccessor(session: SessionRef): Promise<boolean>;
+  /**
+   * Announces the worker as successor and gives it a token, above all others. `undefined` when no successor is called for, when
+   * the worker is the holder itself, or when another one has announced itself in the last 10 s.
+   */
+  announce(request: Omit<Lease, 'token'>): Promise<Lease | undefined>;
+  /** Makes the successor the holder; false when its announcement counts no more. */
+  commit(lease: Lease): Promise<boolean>;
   /** Gives it up; whoever knows the token may. False when nobody held it by this token any more. */
   release(lease: Pick<Lease, 'channel' | 'sessionId' | 'token'>): Promise<boolean>;
 }

@@ -323,11 +323,11 @@ export class ClaimMachine {
       if (reference !== undefined) await this.#referenceLeases.release(reference);
       return;
     }
-    const isHeld = await store.renew(lease);
+    const isHeld = (await store.renew(lease)).kind === 'held';
     if (!isHeld) held.isBelieved = false;
     if (isHeld && !this.#hasFlushed) expect(lease.token).toBe(this.#newestLease.get(lease.channel));
     if (!this.#hasFlushed && reference !== undefined)
-      expect(isHeld).toBe(await this.#referenceLeases.renew(reference));
+      expect(isHeld).toBe((await this.#referenceLeases.renew(reference)).kind === 'held');
   }
 
   #advance(ms: number): void {
@@ -369,7 +369,8 @@ export class ClaimMachine {
         ({ isBelieved, lease }) =>
           !isBelieved || lease.channel !== held.lease.channel || lease.token <= held.lease.token,
       );
-      held.isBelieved = await this.#world.leases(held.process).renew(held.lease);
+      const { kind } = await this.#world.leases(held.process).renew(held.lease);
+      held.isBelieved = kind === 'held';
       if (isNewest) expect(held.isBelieved).toBe(true);
     }
   }

@@ -109,7 +109,7 @@ export async function liveSession(fixture: RedisFixture) {
     seen,
     sessionId: record.sessionId,
     publication: keepRenewing(() => ingest.renewPublication('news', token), fixture),
-    leasing: keepRenewing(() => leases.renew(lease), fixture),
+    leasing: keepRenewing(async () => (await leases.renew(lease)).kind === 'held', fixture),
     takeOver: (): Promise<Lease | undefined> =>
       new RedisLeaseStore({ redis: workers }).acquire({ ...request, workerId: 'worker-2' }),
   };

@@ -1,7 +1,7 @@
 import { session } from '@millrace/contracts';
 import { CHANNEL_KEEP_MS, SCRIPT_CLOCK } from './redis-script.ts';
 import type { RedisScript } from './redis-script.ts';
-import { LEASE_TTL_MS } from '../lease-rules.ts';
+import { ANNOUNCEMENT_TTL_MS, LEASE_TTL_MS } from '../lease-rules.ts';
 
 /**
  * KEYS lease, publication, session-of, record; ARGV session, worker, K, part, request → token, or nil when it is held.
@@ -23,7 +23,9 @@ if settled and now < tonumber(settled) then return false end
 local is_publishing, published_until = unpack(redis.call('HMGET', publication, 'held', 'expiresAtMs'))
 -- Held and not renewed, and no sweep has seen it yet: the store is just back.
 if is_publishing == '1' and tonumber(published_until) <= now and redis.call('GET', session_of) == id then return false end
-local token = math.max(tonumber(last or 0) + 1, now)
+local announced = redis.call('HGET', lease, 'nextToken')
+local token = math.max(tonumber(last or 0) + 1, tonumber(announced or 0) + 1, now)
+redis.call('HDEL', lease, 'called', 'predecessor', 'nextUntilMs')
 redis.call('HSET', lease, 'token', text(token), 'held', '1', 'session', id, 'worker', worker, 'k', k, 'part', part,
   'request', request, 'expiresAtMs', text(now + ${LEASE_TTL_MS}))
 redis.call('PEXPIRE', lease, ${CHANNEL_KEEP_MS})
@@ -32,7 +34,7 @@ return token
 };
 
 /**
- * KEYS lease, record; ARGV token, session, worker, K, part → 1, or 0 when it was lost.
+ * KEYS lease, record; ARGV token, session, worker, K, part → 1, 0 when it was lost, or {K, part} when a successor has it from there.
  *
  * A lease that lapsed and that nobody took is held again; one that the store has lost is brought back, with its token.
  */
@@ -42,7 +44,9 @@ export const RENEW_LEASE: RedisScript = {
   lua: `${SCRIPT_CLOCK}
 local lease, record = KEYS[1], KEYS[2]
 local mine, id, worker, k, part = unpack(ARGV)
-local token, held = unpack(redis.call('HMGET', lease, 'token', 'held'))
+local token, held, predecessor, from_k, from_part =
+  unpack(redis.call('HMGET', lease, 'token', 'held', 'predecessor', 'k', 'part'))
+if predecessor == mine then return {tonumber(from_k), tonumber(from_part)} end
 if token and tonumber(token) > tonumber(mine) then return 0 end
 if token == mine and held ~= '1' then return 0 end
 if token ~= mine then
@@ -75,5 +79,55 @@ export const IS_LEASE_HELD: RedisScript = {
 local held, id, expires_at = unpack(redis.call('HMGET', KEYS[1], 'held', 'session', 'expiresAtMs'))
 if held == '1' and id == ARGV[1] and tonumber(expires_at) > now then return 1 end
 return 0
+`,
+};
+
+/** KEYS lease; ARGV session → 1, or 0 when nobody holds it. */
+export const CALL_SUCCESSOR: RedisScript = {
+  name: 'millraceCallSuccessor',
+  keyCount: 1,
+  lua: `${SCRIPT_CLOCK}
+local held, id, expires_at = unpack(redis.call('HMGET', KEYS[1], 'held', 'session', 'expiresAtMs'))
+if held ~= '1' or id ~= ARGV[1] or tonumber(expires_at) <= now then return 0 end
+redis.call('HSET', KEYS[1], 'called', '1')
+return 1
+`,
+};
+
+/** KEYS lease; ARGV session, worker, K, part → token, or nil when no successor is wanted, or not this one. */
+export const ANNOUNCE_SUCCESSOR: RedisScript = {
+  name: 'millraceAnnounceSuccessor',
+  keyCount: 1,
+  lua: `${SCRIPT_CLOCK}
+local lease = KEYS[1]
+local id, worker, k, part = unpack(ARGV)
+local token, held, holder_session, holder, expires_at, called, announced, until_ms = unpack(redis.call('HMGET', lease,
+  'token', 'held', 'session', 'worker', 'expiresAtMs', 'called', 'nextToken', 'nextUntilMs'))
+if held ~= '1' or holder_session ~= id or tonumber(expires_at) <= now then return false end
+if called ~= '1' or holder == worker or (until_ms and tonumber(until_ms) > now) then return false end
+local next_token = math.max(tonumber(token) + 1, tonumber(announced or 0) + 1, now)
+redis.call('HSET', lease, 'nextToken', text(next_token), 'nextWorker', worker, 'nextK', k, 'nextPart', part,
+  'nextUntilMs', text(now + ${ANNOUNCEMENT_TTL_MS}))
+return next_token
+`,
+};
+
+/** KEYS lease; ARGV token → 1, or 0 when the announcement counts no more. */
+export const COMMIT_SUCCESSOR: RedisScript = {
+  name: 'millraceCommitSuccessor',
+  keyCount: 1,
+  lua: `${SCRIPT_CLOCK}
+local lease = KEYS[1]
+local token, held, announced, worker, k, part, until_ms = unpack(redis.call('HMGET', lease,
+  'token', 'held', 'nextToken', 'nextWorker', 'nextK', 'nextPart', 'nextUntilMs'))
+if held ~= '1' then return 0 end
+-- The answer to a commit may have been lost.
+if token == ARGV[1] then return 1 end
+if announced ~= ARGV[1] or not until_ms or tonumber(until_ms) <= now then return 0 end
+redis.call('HSET', lease, 'token', announced, 'held', '1', 'worker', worker, 'k', k, 'part', part, 'request', '',
+  'predecessor', token, 'expiresAtMs', text(now + ${LEASE_TTL_MS}))
+redis.call('HDEL', lease, 'called', 'nextUntilMs')
+redis.call('PEXPIRE', lease, ${CHANNEL_KEEP_MS})
+return 1
 `,
 };
