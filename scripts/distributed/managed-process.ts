@@ -76,11 +76,11 @@ export class ManagedProcess {
     await this.#awaitEnd(STOP_DEADLINE_MS);
   }
 
-  /** Asks it to end, waits, and kills what has not. */
+  /** Asks it to end at once, without handing anything over; waits, and kills what has not. */
   async stop(): Promise<void> {
     // One that stands still would not hear that it is to end.
     this.signal('SIGCONT');
-    this.signal('SIGTERM');
+    this.signal('SIGINT');
     await this.#awaitEnd(STOP_DEADLINE_MS);
     if (this.pid !== undefined) await this.kill();
     this.#endGroup();

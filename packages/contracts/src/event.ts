@@ -3,8 +3,10 @@ import * as messages from './gen/millrace/events/v1/events.ts';
 /** The codec of every event message, by its name: the one list of what may travel on the bus. */
 const EVENT_CODECS = {
   ChannelChanged: messages.ChannelChanged,
+  HandoverFailed: messages.HandoverFailed,
   InputWarning: messages.InputWarning,
   LadderRunning: messages.LadderRunning,
+  LeaseHandedOver: messages.LeaseHandedOver,
   LeaseReleased: messages.LeaseReleased,
   LeaseTaken: messages.LeaseTaken,
   PeriodOpened: messages.PeriodOpened,
@@ -18,6 +20,7 @@ const EVENT_CODECS = {
   SessionPrepared: messages.SessionPrepared,
   SourceBoundaryMissed: messages.SourceBoundaryMissed,
   StreamKeyChanged: messages.StreamKeyChanged,
+  SuccessorCalled: messages.SuccessorCalled,
   TranscoderRestarted: messages.TranscoderRestarted,
 } as const;
 

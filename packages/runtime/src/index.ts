@@ -15,12 +15,14 @@ export { listen } from './listen.ts';
 export { createLogger } from './logger.ts';
 export type { Logger, LogLevel } from './logger.ts';
 export { createRegistry } from './metrics.ts';
+export { choosePackagers, isWilling, PLACED_PACKAGERS, rankPackagers } from './placement.ts';
 export { openPlatform } from './platform.ts';
 export type { Platform } from './platform.ts';
 export { grpcClientSchema, grpcListenerSchema, platformSections } from './platform-config.ts';
 export type { GrpcListenerConfig, PlatformConfig } from './platform-config.ts';
 export { keepRegistered } from './registration.ts';
 export { runService } from './run-service.ts';
+export type { RunningService } from './run-service.ts';
 export { followSessionRecords } from './session-records.ts';
 export { ServiceError } from './service-error.ts';
 export type { ServiceErrorCode } from './service-error.ts';
@@ -38,6 +40,7 @@ export { GrpcMediaRelay, mediaRelayService } from './adapters/grpc/grpc-media-re
 export { createGrpcMetrics } from './adapters/grpc/grpc-metrics.ts';
 export type { GrpcMetrics } from './adapters/grpc/grpc-metrics.ts';
 export { GrpcRenditionSink } from './adapters/grpc/grpc-rendition-sink.ts';
+export { GrpcSessionCopies, GrpcSessionCopy, sessionCopyService } from './adapters/grpc/grpc-session-copy.ts';
 export { GrpcSegmentIndex, segmentIndexService } from './adapters/grpc/grpc-segment-index.ts';
 export { startGrpcServer } from './adapters/grpc/grpc-server.ts';
 export type { RunningGrpcServer } from './adapters/grpc/grpc-server.ts';
@@ -66,10 +69,11 @@ export { RedisSessionStore } from './adapters/redis-session-store.ts';
 export type { Control } from './ports/control.ts';
 export type { EventBus, EventEmitter, EventEnvelope, EventHandler } from './ports/event-bus.ts';
 export type { InstanceDirectory, InstanceKind, InstanceRegistration } from './ports/instance-directory.ts';
-export type { Lease, LeaseStore, SessionRef, UnclaimedSessions } from './ports/lease-store.ts';
+export type { Lease, LeaseState, LeaseStore, SessionRef, UnclaimedSessions } from './ports/lease-store.ts';
 export type { MediaRelay } from './ports/media-relay.ts';
 export type { RenditionSink, SinkStream } from './ports/rendition-sink.ts';
 export type { SegmentIndex } from './ports/segment-index.ts';
+export type { SessionCopies, SessionCopy } from './ports/session-copy.ts';
 export type { PlacedPackager, SessionPeers } from './ports/session-peers.ts';
 export type {
   PublishClaim,

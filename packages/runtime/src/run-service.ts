@@ -6,16 +6,26 @@ import type { Stoppable } from './stop-in-order.ts';
 
 const STOP_DEADLINE_MS = 8000;
 
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type StopSignal = (typeof STOP_SIGNALS)[number];
+
+/** What a service gives to whoever runs it as a process. */
+export interface RunningService extends Stoppable {
+  /** Hands over what others can go on with, within a time of its own; everything else goes on meanwhile. */
+  drain?(): Promise<void>;
+}
+
 /**
  * Runs a service as a process: configuration, start, signals, exit codes; called by `main.ts` and by nothing else.
  *
  * Exit codes: 0 stopped as asked; 1 failed while running; 2 cannot start (one sentence on standard error says why and what
- * to do). SIGINT, SIGTERM and a closed terminal (SIGHUP) stop it; a second signal ends it at once.
+ * to do). SIGINT and a closed terminal (SIGHUP) stop it; so does SIGTERM, after what it can hand over was handed over. A second
+ * signal ends it at once.
  */
 export async function runService<S extends z.ZodObject>(options: {
   readonly service: string;
   readonly schema: S;
-  readonly start: (config: z.infer<S>) => Promise<Stoppable>;
+  readonly start: (config: z.infer<S>) => Promise<RunningService>;
 }): Promise<void> {
   const argv = process.argv.slice(2);
   if (argv.includes('--help')) {
@@ -26,7 +36,7 @@ export async function runService<S extends z.ZodObject>(options: {
   try {
     const config = loadConfig(options.schema, { service: options.service, argv, env: process.env });
     const running = await options.start(config);
-    await stopRequested;
+    if ((await stopRequested) === 'SIGTERM') await running.drain?.();
     await running.stop(STOP_DEADLINE_MS);
     // Whatever still holds the event loop has outlived its owner; the deadline has been given to it.
     process.exit(0);
@@ -43,14 +53,14 @@ export async function runService<S extends z.ZodObject>(options: {
 }
 
 /** Resolves at the first signal that asks to stop; the second one ends the process at once. */
-function awaitSignal(): Promise<void> {
+function awaitSignal(): Promise<StopSignal> {
   return new Promise((resolve) => {
     let signals = 0;
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const signal of STOP_SIGNALS) {
       process.on(signal, () => {
         signals += 1;
         if (signals > 1) process.exit(1);
-        resolve();
+        resolve(signal);
       });
     }
   });

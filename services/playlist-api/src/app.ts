@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '@millrace/runtime';
-import type { Clock, Control, EventEmitter, Logger, SessionStore } from '@millrace/runtime';
+import type {
+  Clock,
+  Control,
+  EventEmitter,
+  Logger,
+  SessionStore,
+  UnclaimedSessions,
+} from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import { FileChannelStore } from './adapters/file-channel-store.ts';
 import type { PlaylistApiConfig } from './config.ts';
@@ -28,6 +35,7 @@ export type { HttpHandler } from './http/handler.ts';
 export interface PlaylistApiDependencies {
   readonly store: ChannelStore;
   readonly sessions: SessionStore;
+  readonly leases: UnclaimedSessions;
   readonly peers: PackagerPeers;
   readonly events: EventEmitter;
   readonly logger: Logger;
@@ -52,7 +60,7 @@ export async function startPlaylistApi(
   config: PlaylistApiConfig,
   dependencies: PlaylistApiDependencies,
 ): Promise<RunningPlaylistApi> {
-  const { store, sessions, peers, events, logger, registry, clock } = dependencies;
+  const { store, sessions, leases, peers, events, logger, registry, clock } = dependencies;
   const metrics = createPlaylistApiMetrics(registry);
   if ((await store.getLadder(DEFAULT_LADDER_NAME)) === undefined) {
     await store.putLadder({ name: DEFAULT_LADDER_NAME, rungs: DEFAULT_RUNGS, updatedAtMs: clock() });
@@ -66,6 +74,7 @@ export async function startPlaylistApi(
   const mirror = new SessionMirror({ store: sessions, peers, clock, logger });
   const janitor = new Janitor({
     store: sessions,
+    leases,
     catalogue,
     mirror,
     events,

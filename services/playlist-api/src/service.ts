@@ -34,10 +34,10 @@ export async function startPlaylistApiService(
   const started: Stoppable[] = [platform];
   const stop = (deadlineMs: number): Promise<void> => stopInOrder(started, deadlineMs);
   try {
-    const { redis, sessions, peers, events, grpcMetrics } = platform;
+    const { redis, sessions, leases, peers, events, grpcMetrics } = platform;
     await awaitRedis(redis);
     const store = new RedisChannelStore({ redis, logger });
-    const api = await startPlaylistApi(config, { ...dependencies, store, sessions, peers, events });
+    const api = await startPlaylistApi(config, { ...dependencies, store, sessions, leases, peers, events });
     started.unshift(api);
     const server = await startGrpcServer({
       ...{ host: grpc.host, port: grpc.port, tls: grpc.tls, limits: served(MESSAGE_LIMITS.control) },

@@ -6,6 +6,7 @@ import type {
   Logger,
   SessionPeers,
   SessionStore,
+  UnclaimedSessions,
 } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import type { SendSignal } from './adapters/child-process.ts';
@@ -24,7 +25,7 @@ export type { WorkerConfig } from './config.ts';
 /** What the worker is built on. */
 export interface WorkerDependencies {
   readonly sessions: Pick<SessionStore, 'watch'>;
-  readonly leases: LeaseStore;
+  readonly leases: LeaseStore & UnclaimedSessions;
   readonly bus: Pick<EventBus, 'subscribe'>;
   readonly peers: SessionPeers;
   readonly logger: Logger;
@@ -39,6 +40,8 @@ export interface WorkerDependencies {
 export interface RunningWorker {
   /** Sessions that it works for. */
   readonly sessionCount: number;
+  /** Takes nothing new and hands over what it has; resolves when it has nothing any more, or the deadline is over. */
+  drain(deadlineMs: number): Promise<void>;
   /** Ends all sessions' work and their ffmpeg processes; what was published stays. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -72,8 +75,9 @@ export async function startTranscodeWorker(
   claimer.start();
   return {
     get sessionCount() {
-      return claimer.runningCount;
+      return claimer.heldCount;
     },
+    drain: (deadlineMs) => claimer.drain(deadlineMs),
     stop: (deadlineMs) => claimer.stop(deadlineMs),
   };
 }

@@ -83,6 +83,15 @@ export type WorkerConfig = z.infer<typeof workerConfigSchema>;
 /** Settings of a worker that is a process of its own. */
 export const workerServiceConfigSchema = workerConfigSchema.extend({
   admin: adminListenerSchema(9202),
+  drain: z
+    .object({
+      gracePeriodSeconds: z
+        .number()
+        .positive()
+        .default(30)
+        .describe('How long a worker that is told to end (SIGTERM) waits for successors of its sessions.'),
+    })
+    .prefault({}),
   grpc: grpcClientSchema,
   ...platformSections,
   logLevel: logLevelSchema,

@@ -1,5 +1,5 @@
 import { keepRegistered, openPlatform, startAdminServer, stopInOrder } from '@millrace/runtime';
-import type { Clock, Logger, Stoppable } from '@millrace/runtime';
+import type { Clock, Logger, RunningService, Stoppable } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import type { SendSignal } from './adapters/child-process.ts';
 import { startTranscodeWorker } from './app.ts';
@@ -8,7 +8,7 @@ import type { WorkerServiceConfig } from './config.ts';
 const SERVICE = 'transcode-worker';
 
 /** A worker that is a process of its own. */
-export interface RunningWorkerService extends Stoppable {
+export interface RunningWorkerService extends RunningService {
   readonly adminAddress: { readonly address: string; readonly port: number };
 }
 
@@ -55,7 +55,14 @@ export async function startWorkerService(
     started.unshift(registration);
     isReady = true;
     platform.startEvents();
-    return { adminAddress: admin.address, stop };
+    return {
+      adminAddress: admin.address,
+      async drain() {
+        isReady = false;
+        await worker.drain(config.drain.gracePeriodSeconds * 1000);
+      },
+      stop,
+    };
   } catch (error) {
     await stop(0);
     throw error;

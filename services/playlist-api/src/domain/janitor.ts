@@ -1,5 +1,5 @@
 import { session } from '@millrace/contracts';
-import type { EventEmitter, Logger, SessionStore } from '@millrace/runtime';
+import type { EventEmitter, Logger, SessionRef, SessionStore, UnclaimedSessions } from '@millrace/runtime';
 import type { Counter, Gauge } from 'prom-client';
 import type { Catalogue } from './catalogue.ts';
 import type { SessionMirror } from './session-mirror.ts';
@@ -14,6 +14,7 @@ const STATES = {
 /** What the janitor looks after. */
 export interface JanitorDependencies {
   readonly store: SessionStore;
+  readonly leases: Pick<UnclaimedSessions, 'offer'>;
   readonly catalogue: Catalogue;
   readonly mirror: SessionMirror;
   readonly events: EventEmitter;
@@ -22,7 +23,7 @@ export interface JanitorDependencies {
   readonly sessions: Gauge;
 }
 
-/** Does what has to happen when nobody asks: sessions past their grace time, keys past their overlap. Any number may run. */
+/** Does what has to happen when nobody asks: sessions without a worker, or past their grace time; keys past their overlap. Any number may run. */
 export class Janitor {
   readonly #dependencies: JanitorDependencies;
   #timer: NodeJS.Timeout | undefined;
@@ -45,7 +46,7 @@ export class Janitor {
 
   /** One run; never rejects. */
   async run(): Promise<void> {
-    const { store, catalogue, mirror, events, logger, failures } = this.#dependencies;
+    const { store, leases, catalogue, mirror, events, logger, failures } = this.#dependencies;
     try {
       for (const record of await store.sweep()) {
         if (record.state !== session.SessionState.ENDED) continue;
@@ -55,6 +56,7 @@ export class Janitor {
         );
         events.emit({ type: 'SessionEnded', data: { channel: record.channel, sessionId: record.sessionId } });
       }
+      await leases.offer(this.#wantingWorker());
       await catalogue.revokeExpiredKeys();
       mirror.forgetEnded();
       this.#countSessions();
@@ -62,6 +64,16 @@ export class Janitor {
       failures.inc();
       logger.warn({ err: error }, 'The janitor failed; sessions may end late. It runs again in a second');
     }
+  }
+
+  /** Everything that is not over: which of it has a worker is for the leases to say. */
+  #wantingWorker(): readonly SessionRef[] {
+    return this.#dependencies.mirror
+      .list()
+      .filter(
+        ({ record }) => record.state !== session.SessionState.ENDED && record.presentation !== undefined,
+      )
+      .map(({ record: { channel, sessionId } }) => ({ channel, sessionId }));
   }
 
   #countSessions(): void {

@@ -32,7 +32,12 @@ async function mirrorOf(
   index: SegmentIndex,
 ): Promise<{ mirror: SessionMirror; clock: ManualClock }> {
   const clock = new ManualClock(FIRST_K * 2000);
-  const mirror = new SessionMirror({ store: storeOf(records), peers: { packagersOf: () => [{ index }] }, clock: clock.now, logger });
+  const mirror = new SessionMirror({
+    store: storeOf(records),
+    peers: { packagersOf: () => [{ index }] },
+    clock: clock.now,
+    logger,
+  });
   mirror.start();
   return { mirror, clock };
 }

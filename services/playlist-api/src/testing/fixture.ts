@@ -7,6 +7,7 @@ import {
   createLogger,
   createRegistry,
   MemoryEventBus,
+  MemoryLeaseStore,
   MemorySessionStore,
 } from '@millrace/runtime';
 import type { EventEnvelope, SegmentIndex } from '@millrace/runtime';
@@ -99,6 +100,7 @@ export async function createFixture(
     {
       store,
       sessions,
+      leases: new MemoryLeaseStore({ clock: clock.now }),
       peers: { packagersOf: () => [{ index }] },
       events: createEventEmitter(bus, { service: 'playlist-api', instance: 'test', clock: clock.now }),
       logger,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { createLogger } from '@millrace/runtime';
-import type { Lease, LeaseStore } from '@millrace/runtime';
+import type { Lease, LeaseState, LeaseStore } from '@millrace/runtime';
 import { Registry } from 'prom-client';
 import { createWorkerMetrics } from '../metrics.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -16,6 +16,12 @@ const LEASE: Lease = {
 };
 const metrics = createWorkerMetrics(new Registry());
 const logger = createLogger({ service: 'transcode-worker', level: 'error' });
+const HELD = { kind: 'held' } as const;
+const NO_HANDOVER = {
+  callSuccessor: async () => false,
+  announce: async () => undefined,
+  commit: async () => false,
+};
 const never = (): Promise<never> => new Promise(() => {});
 
 beforeEach(() => {
@@ -26,7 +32,13 @@ afterEach(() => {
 });
 
 function keeperOf(store: Partial<LeaseStore>): LeaseKeeperDependencies {
-  const leases = { acquire: async () => LEASE, renew: async () => true, release: async () => true, ...store };
+  const leases = {
+    ...NO_HANDOVER,
+    acquire: async () => LEASE,
+    renew: async () => HELD,
+    release: async () => true,
+    ...store,
+  };
   return { leases, logger, outage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }) };
 }
 
@@ -37,8 +49,8 @@ async function acquire(dependencies: LeaseKeeperDependencies): Promise<LeaseKeep
 }
 
 test('a store that fails or does not answer is asked again, and nothing is lost by that', async () => {
-  const answers = [() => Promise.reject(new Error('away')), never, async () => true];
-  const renew = jest.fn((): Promise<boolean> => (answers.shift() ?? (async () => true))());
+  const answers = [() => Promise.reject(new Error('away')), never, async () => HELD];
+  const renew = jest.fn((): Promise<LeaseState> => (answers.shift() ?? (async () => HELD))());
   const released: number[] = [];
   const keeper = await acquire(keeperOf({ renew, release: async ({ token }) => released.push(token) > 0 }));
   await jest.advanceTimersByTimeAsync(500 + 25 + 1000 + 50);
@@ -51,7 +63,7 @@ test('a store that fails or does not answer is asked again, and nothing is lost 
 });
 
 test('it is lost when the store says so, is asked for no more, and is not given up', async () => {
-  const renew = jest.fn(async () => false);
+  const renew = jest.fn(async (): Promise<LeaseState> => ({ kind: 'lost' }));
   const release = jest.fn(async () => true);
   const keeper = await acquire(keeperOf({ renew, release }));
   await jest.advanceTimersByTimeAsync(5000);

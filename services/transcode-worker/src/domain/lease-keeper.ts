@@ -1,3 +1,4 @@
+import type { sink } from '@millrace/contracts';
 import type { Lease, LeaseStore, Logger } from '@millrace/runtime';
 import { pause, withDeadline } from './deadline.ts';
 import type { Outage } from './outage.ts';
@@ -25,6 +26,8 @@ export class LeaseKeeper {
   readonly #dependencies: LeaseKeeperDependencies;
   readonly #stopping = new AbortController();
   readonly #lost = new AbortController();
+  readonly #handedOver = Promise.withResolvers<sink.Position>();
+  #isHandedOver = false;
   readonly #renewing: Promise<void>;
 
   private constructor(lease: Lease, dependencies: LeaseKeeperDependencies) {
@@ -52,16 +55,26 @@ export class LeaseKeeper {
     }
   }
 
+  /** Keeps a lease that the store has just given. */
+  static keep(lease: Lease, dependencies: LeaseKeeperDependencies): LeaseKeeper {
+    return new LeaseKeeper(lease, dependencies);
+  }
+
+  /** Resolves when a successor has the lease, with the position from which on; never otherwise. */
+  get handedOver(): Promise<sink.Position> {
+    return this.#handedOver.promise;
+  }
+
   /** Aborted when the lease is lost. */
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
 
-  /** Stops renewing and gives the lease up, unless it is lost; true when it was. Never rejects. */
+  /** Stops renewing and gives the lease up, unless it is lost or handed over; true when it was given up. Never rejects. */
   async release(): Promise<boolean> {
     this.#stopping.abort();
     await this.#renewing;
-    if (this.#lost.signal.aborted) return false;
+    if (this.#lost.signal.aborted || this.#isHandedOver) return false;
     const { leases, logger } = this.#dependencies;
     try {
       const releasing = leases.release(this.lease);
@@ -82,9 +95,14 @@ export class LeaseKeeper {
     while (await pause(waitMs, signal)) {
       try {
         const what = 'renewing a lease';
-        const isHeld = await withDeadline(leases.renew(this.lease), { ms: CALL_DEADLINE_MS, what, signal });
+        const state = await withDeadline(leases.renew(this.lease), { ms: CALL_DEADLINE_MS, what, signal });
         outage.recovered();
-        if (!isHeld) {
+        if (state.kind === 'handed-over') {
+          this.#isHandedOver = true;
+          this.#handedOver.resolve(state.from);
+          return;
+        }
+        if (state.kind === 'lost') {
           logger.warn(
             { sessionId: this.lease.sessionId, token: this.lease.token },
             'The lease is lost: renewed too late, or gone from the store; its output stops, it is taken again if it is free',

@@ -69,7 +69,7 @@ class Author {
   }
 
   #resume(): RowAuthor {
-    const author = new RowAuthor({ grid, renditions, reply: this.#window.reply() });
+    const author = new RowAuthor({ grid, renditions, reply: this.#window.reply(), from: { k: 0, part: 0 } });
     const from = author.history.continuationPeriod(ids) ?? this.#periods.length - 1;
     for (let ordinal = from; ordinal < this.#periods.length; ordinal += 1) {
       const period = this.#periods[ordinal];

@@ -18,7 +18,7 @@ function partAt(k: number, part: number, durationTicks = 90_000) {
 }
 
 function authorOf(window = new RowWindow()) {
-  return new RowAuthor({ grid, renditions, reply: window.reply() });
+  return new RowAuthor({ grid, renditions, reply: window.reply(), from: { k: 0, part: 0 } });
 }
 
 describe('numbers', () => {

@@ -36,6 +36,7 @@ interface RenditionState {
 export class RowAuthor {
   readonly #grid: PartGrid;
   readonly #history: RowHistory;
+  readonly #from: sink.Position;
   readonly #states: readonly RenditionState[];
   readonly #byId = new Map<string, RenditionState>();
   #numbers: PeriodNumbers | undefined;
@@ -48,7 +49,10 @@ export class RowAuthor {
     readonly grid: PartGrid;
     readonly renditions: readonly session.Rendition[];
     readonly reply: sink.HelloReply;
+    /** First position that is this author's to make: what lies before is made by the worker that hands over. */
+    readonly from: sink.Position;
   }) {
+    this.#from = options.from;
     this.#grid = options.grid;
     this.#history = new RowHistory(options.reply, options.grid);
     this.#states = options.renditions.map((rendition) => ({
@@ -78,9 +82,11 @@ export class RowAuthor {
       state.next = this.#history.isPast(state.rendition.id, period)
         ? { k: Number.MAX_SAFE_INTEGER, part: 0 }
         : (known?.next ?? { k: this.#numbers.firstK, part: 0 });
+      const isHandedOver = comparePositions(state.next, this.#from) < 0;
+      if (isHandedOver) state.next = this.#from;
       state.mediaEndTicks = undefined;
-      state.isGapSegment = state.next.part === 0 || known?.isGapSegment === true;
-      state.hasHole = known?.hasHole === true;
+      state.isGapSegment = isHandedOver || state.next.part === 0 || known?.isGapSegment === true;
+      state.hasHole = !isHandedOver && known?.hasHole === true;
       state.run = known?.run;
       state.gapSegments.clear();
     }

@@ -3,6 +3,7 @@ import type { Clock, EventEmitter } from '@millrace/runtime';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { AssembledPart } from './media-sample.ts';
 import type { PartPublisher } from './part-publisher.ts';
+import { comparePositions } from './part-grid.ts';
 import type { RowAuthor } from './row-author.ts';
 
 /** Authors rows, publishes them, and says so: events and metrics of one session. */
@@ -14,6 +15,8 @@ export class RowPublisher {
   readonly #events: EventEmitter;
   readonly #metrics: WorkerMetrics;
   readonly #clock: Clock;
+  readonly #reachedEnd = Promise.withResolvers<void>();
+  #end: sink.Position | undefined;
 
   constructor(options: {
     readonly author: RowAuthor;
@@ -43,22 +46,60 @@ export class RowPublisher {
     return this.#publisher.publishInit(init);
   }
 
+  /**
+   * A successor makes everything from here on: nothing of it is published any more. Resolves, also when called again, once all
+   * that lies before is published.
+   */
+  endBefore(end: sink.Position): Promise<void> {
+    this.#end = end;
+    this.#noteProgress();
+    return this.#reachedEnd.promise;
+  }
+
   /** Publishes a part with media. */
   publish(renditionId: string, part: AssembledPart): void {
+    if (this.#isBeyondEnd(part.position)) {
+      this.#passEnd(renditionId, part.position);
+      return;
+    }
     const rows = this.#author.author(renditionId, part);
     const authored = rows.at(-1);
     if (authored !== undefined) this.#observeAge(authored);
     this.#send(rows);
+    this.#noteProgress();
   }
 
   /** Publishes gap parts for what a rendition lacks before a position. */
   fillGaps(renditionId: string, until: sink.Position): void {
-    this.#send(this.#author.fillGaps(renditionId, until));
+    const end = this.#end;
+    const isBeyond = end !== undefined && comparePositions(until, end) > 0;
+    this.#send(this.#author.fillGaps(renditionId, isBeyond ? end : until));
+    this.#noteProgress();
   }
 
   /** Publishes what the period still lacks, and ends it. */
   endPeriod(lastK: number): void {
-    this.#send(this.#author.endPeriod(lastK));
+    const end = this.#end;
+    this.#send(this.#author.endPeriod(end === undefined ? lastK : Math.min(lastK, end.k - 1)));
+    this.#noteProgress();
+  }
+
+  #isBeyondEnd(position: sink.Position): boolean {
+    return this.#end !== undefined && comparePositions(position, this.#end) >= 0;
+  }
+
+  /** A rendition has come to the end; one that is a whole segment beyond waits for no other. */
+  #passEnd(renditionId: string, position: sink.Position): void {
+    const end = this.#end;
+    if (end === undefined) return;
+    const ids = position.k > end.k ? this.#renditions.keys() : [renditionId];
+    for (const id of ids) this.#send(this.#author.fillGaps(id, end));
+    this.#noteProgress();
+  }
+
+  #noteProgress(): void {
+    const isThere = [...this.#renditions.keys()].every((id) => this.#isBeyondEnd(this.#author.next(id)));
+    if (this.#end !== undefined && isThere) this.#reachedEnd.resolve();
   }
 
   #send(parts: readonly sink.Part[]): void {

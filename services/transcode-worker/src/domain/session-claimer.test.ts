@@ -23,9 +23,10 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
   const sessions = new MemorySessionStore({ clock });
   const metrics = createWorkerMetrics(new Registry());
   const lines: string[] = [];
+  const leases = new MemoryLeaseStore({ clock });
   const claimer = new SessionClaimer({
     sessions,
-    leases: new MemoryLeaseStore({ clock }),
+    leases,
     bus: { subscribe: () => () => undefined },
     peers: peersOf(new FakeRelay(), silentSink),
     startTranscoder: () => {
@@ -62,6 +63,12 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
   try {
     await publish('first', 30);
     const token = await publish('second', 0);
+    const records = sessions.watch(AbortSignal.timeout(10_000));
+    for await (const { channel, sessionId } of records) {
+      if (channel !== 'second') continue;
+      await leases.offer([{ channel, sessionId }]);
+      break;
+    }
     await until(1);
     await sessions.releasePublication('second', token);
     await sessions.sweep();

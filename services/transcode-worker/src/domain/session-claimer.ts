@@ -1,19 +1,29 @@
 import { session } from '@millrace/contracts';
 import { followSessionRecords } from '@millrace/runtime';
-import type { EventBus, SessionStore } from '@millrace/runtime';
+import type { EventBus, LeaseStore, SessionStore, UnclaimedSessions } from '@millrace/runtime';
 import { pause, withDeadline } from './deadline.ts';
 import { Outage } from './outage.ts';
 import { SessionRunner } from './session-runner.ts';
-import type { SessionRunnerDependencies } from './session-runner.ts';
+import type { SessionOutcome, SessionRunnerDependencies } from './session-runner.ts';
 
-/** The net under what the store tells: free sessions are looked for this often. */
+/** The net under what events tell: sessions that want a worker are looked for this often. */
 const POLL_MS = 1000;
+/** The net under the list of them, which somebody else keeps: every session is tried this often. */
+const SWEEP_POLLS = 5;
 /** A worker that is nearly full leaves a free session to others for this long. */
 const MAX_HESITATION_MS = 30;
+/** A worker that drains calls for successors this often. */
+const CALL_INTERVAL_MS = 1000;
+/** Calls to the lease store that are not about a lease that is held. */
+const CALL_DEADLINE_MS = 1000;
 
 /** What the claimer works with. */
-export interface SessionClaimerDependencies extends Omit<SessionRunnerDependencies, 'leaseOutage'> {
+export interface SessionClaimerDependencies extends Omit<
+  SessionRunnerDependencies,
+  'leaseOutage' | 'onLease'
+> {
   readonly sessions: Pick<SessionStore, 'watch'>;
+  readonly leases: LeaseStore & UnclaimedSessions;
   /** What says that a session is free, sooner than the poll would find it. */
   readonly bus: Pick<EventBus, 'subscribe'>;
 }
@@ -23,12 +33,17 @@ export class SessionClaimer {
   readonly #dependencies: SessionClaimerDependencies;
   readonly #leaseOutage: Outage;
   readonly #records = new Map<string, session.SessionRecord>();
+  /** Sessions that are tried or worked for: never more than there is capacity for. */
   readonly #running = new Map<string, Promise<void>>();
+  /** Those of them that this worker has the lease of. */
+  readonly #held = new Set<string>();
   /** Sessions that this worker has no capacity for; whoever looks after the workers has been told of each. */
   readonly #waiting = new Set<string>();
   readonly #abort = new AbortController();
+  #isDraining = false;
   #following: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #polls = 0;
   #unsubscribe: () => void = () => undefined;
 
   constructor(dependencies: SessionClaimerDependencies) {
@@ -37,8 +52,8 @@ export class SessionClaimer {
   }
 
   /** Sessions that are worked for. */
-  get runningCount(): number {
-    return this.#running.size;
+  get heldCount(): number {
+    return this.#held.size;
   }
 
   start(): void {
@@ -50,11 +65,31 @@ export class SessionClaimer {
       onRecord: (record) => this.#note(record),
     });
     this.#unsubscribe = bus.subscribe(({ event }) => {
-      if (event.type !== 'LeaseReleased') return;
-      const record = this.#records.get(event.data.sessionId);
-      if (record !== undefined) this.#claim(record);
+      if (event.type === 'LeaseReleased' || event.type === 'SuccessorCalled')
+        this.#claim(event.data.sessionId);
     });
-    this.#timer = setInterval(() => this.#claimAll(), POLL_MS);
+    this.#timer = setInterval(() => void this.#poll(), POLL_MS);
+  }
+
+  /**
+   * Takes nothing new and calls for successors of all that it has; resolves when each session has one, or has ended, or the
+   * deadline is over. What is left then goes on until `stop`.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#isDraining = true;
+    const { logger, events, config } = this.#dependencies;
+    logger.info({ sessions: this.#held.size }, 'Draining: calling for successors');
+    const deadline = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(deadlineMs)]);
+    while (this.#running.size > 0 && !deadline.aborted) {
+      await Promise.all([...this.#held].map((sessionId) => this.#callSuccessor(sessionId)));
+      await Promise.race([pause(CALL_INTERVAL_MS, deadline), Promise.all(this.#running.values())]);
+    }
+    for (const sessionId of this.#held) {
+      const channel = this.#records.get(sessionId)?.channel ?? '';
+      const data = { channel, sessionId, worker: config.instance, reason: 'no-successor' };
+      logger.warn({ sessionId }, 'No successor was found in time; the session is free for any worker');
+      events.emit({ type: 'HandoverFailed', data });
+    }
   }
 
   /** Stops all work at once; returns when every ffmpeg is gone and every lease given up, or the deadline is over. */
@@ -66,39 +101,69 @@ export class SessionClaimer {
     // What is left then has been told to end; nobody waits longer for it.
     await withDeadline(stopped, { ms: deadlineMs, what: 'stopping all work' }).catch((error: unknown) => {
       this.#dependencies.logger.warn(
-        { err: error, sessions: this.#running.size },
+        { err: error, sessions: this.#held.size },
         'The worker stops before all its work has ended; leases end by themselves within 3 s',
       );
     });
     this.#leaseOutage.end();
   }
 
+  async #callSuccessor(sessionId: string): Promise<void> {
+    const { leases, events, logger } = this.#dependencies;
+    const channel = this.#records.get(sessionId)?.channel;
+    if (channel === undefined) return;
+    try {
+      const calling = leases.callSuccessor({ channel, sessionId });
+      await withDeadline(calling, { ms: CALL_DEADLINE_MS, what: 'calling for a successor' });
+      events.emit({ type: 'SuccessorCalled', data: { channel, sessionId, reason: 'drain' } });
+    } catch (error) {
+      logger.warn({ err: error, sessionId }, 'A successor cannot be called for; it is tried again');
+    }
+  }
+
   #note(record: session.SessionRecord): void {
-    const known = this.#records.get(record.sessionId);
+    const { sessionId } = record;
+    const known = this.#records.get(sessionId);
     if (known !== undefined && known.revision > record.revision) return;
-    if (record.state === session.SessionState.ENDED) this.#leave(record.sessionId);
-    if (record.state === session.SessionState.ENDED && !this.#running.has(record.sessionId)) {
-      this.#records.delete(record.sessionId);
+    const isOver = record.state === session.SessionState.ENDED;
+    if (isOver) this.#leave(sessionId);
+    if (isOver && !this.#running.has(sessionId)) {
+      this.#records.delete(sessionId);
       return;
     }
-    this.#records.set(record.sessionId, record);
-    this.#claim(record);
+    this.#records.set(sessionId, record);
+    // Who has the lease of a session that is known already is known too, or shows in the poll.
+    if (known?.presentation === undefined) this.#claim(sessionId);
   }
 
-  #claimAll(): void {
-    for (const record of this.#records.values()) this.#claim(record);
+  async #poll(): Promise<void> {
+    this.#polls += 1;
+    if (this.#polls % SWEEP_POLLS === 0) {
+      for (const sessionId of this.#records.keys()) this.#claim(sessionId);
+      return;
+    }
+    try {
+      const asking = this.#dependencies.leases.unclaimed();
+      const unclaimed = await withDeadline(asking, { ms: CALL_DEADLINE_MS, what: 'listing free sessions' });
+      const ids = new Set(unclaimed.map(({ sessionId }) => sessionId));
+      for (const sessionId of this.#waiting) if (!ids.has(sessionId)) this.#leave(sessionId);
+      for (const sessionId of ids) this.#claim(sessionId, { isWanting: true });
+    } catch (error) {
+      this.#leaseOutage.failed(error);
+    }
   }
 
-  #claim(record: session.SessionRecord): void {
-    const { sessionId, presentation } = record;
+  /** Tries to get a session that may be free; one that is known to want a worker and cannot have this one waits, and is told of. */
+  #claim(sessionId: string, { isWanting = false } = {}): void {
+    const record = this.#records.get(sessionId);
+    const presentation = record?.presentation;
+    if (record === undefined || presentation === undefined || record.state === session.SessionState.ENDED)
+      return;
+    if (this.#running.has(sessionId) || this.#isDraining) return;
     const { config, logger } = this.#dependencies;
-    const isFree = record.state !== session.SessionState.ENDED && !this.#running.has(sessionId);
-    if (presentation === undefined || !isFree) return;
-    if (this.#running.size >= config.maxSessions) {
-      this.#wait(record);
-      return;
-    }
-    this.#leave(sessionId);
+    if (isWanting && this.#held.size >= config.maxSessions) this.#wait(record);
+    // With all places tried for, the poll is the next try.
+    if (this.#running.size >= config.maxSessions) return;
     const running = this.#run(record, presentation)
       .catch((error: unknown) => {
         logger.error({ err: error, sessionId }, 'A session cannot be worked for; it is free for any worker');
@@ -130,11 +195,25 @@ export class SessionClaimer {
     const { config, logger } = this.#dependencies;
     const { sessionId } = record;
     const { signal } = this.#abort;
-    const load = (this.#running.size - 1) / config.maxSessions;
-    if (load > 0) await pause(MAX_HESITATION_MS * load, signal);
-    const current = (): session.SessionRecord => this.#records.get(sessionId) ?? record;
-    const dependencies = { ...this.#dependencies, leaseOutage: this.#leaseOutage };
-    const outcome = await new SessionRunner(dependencies, current, presentation).run(signal);
+    if (this.#held.size > 0) await pause((MAX_HESITATION_MS * this.#held.size) / config.maxSessions, signal);
+    const runner = new SessionRunner(
+      {
+        ...this.#dependencies,
+        leaseOutage: this.#leaseOutage,
+        onLease: () => {
+          this.#held.add(sessionId);
+          this.#leave(sessionId);
+        },
+      },
+      () => this.#records.get(sessionId) ?? record,
+      presentation,
+    );
+    let outcome: SessionOutcome;
+    try {
+      outcome = await runner.run(signal);
+    } finally {
+      this.#held.delete(sessionId);
+    }
     if (outcome !== 'lease-held') logger.info({ sessionId, outcome }, 'The work for the session is over');
     // A session that ended is not claimed again, even if the record says so a moment later.
     if (outcome === 'session-ended') this.#records.delete(sessionId);

@@ -1,9 +1,9 @@
-import type { session } from '@millrace/contracts';
+import type { session, sink } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, EventEmitter, Lease, LeaseStore, Logger, SessionPeers } from '@millrace/runtime';
 import type { WorkerConfig } from '../config.ts';
 import type { WorkerMetrics } from '../metrics.ts';
-import { pause } from './deadline.ts';
+import { pause, withDeadline } from './deadline.ts';
 import { CurrentRelay } from './current-relay.ts';
 import { createShedding } from './ladder-shedding.ts';
 import type { LadderShedding } from './ladder-shedding.ts';
@@ -12,7 +12,7 @@ import { Outage } from './outage.ts';
 import { PartGrid } from './part-grid.ts';
 import { PeriodBudgets } from './restart-budget.ts';
 import type { SessionContext } from './session-context.ts';
-import { FROM_START, StreamRunner } from './stream-runner.ts';
+import { StreamRunner } from './stream-runner.ts';
 import type { StreamRunnerOptions } from './stream-runner.ts';
 import type { StartTranscoder } from './transcoder.ts';
 import { TwinnedSink } from './twinned-sink.ts';
@@ -23,6 +23,8 @@ export interface SessionRunnerDependencies {
   readonly leases: LeaseStore;
   /** Calls to the lease store, of all sessions. */
   readonly leaseOutage: Outage;
+  /** Called when there is a lease to work by. */
+  readonly onLease: () => void;
   readonly startTranscoder: StartTranscoder;
   readonly config: WorkerConfig;
   readonly metrics: WorkerMetrics;
@@ -39,6 +41,8 @@ export type SessionOutcome =
   | 'lease-held'
   /** Another worker has taken the lease meanwhile. */
   | 'lease-lost'
+  /** A successor goes on at a segment boundary; everything before is published. */
+  | 'handed-over'
   /** The packager takes a newer token. */
   | 'fenced'
   | 'stopped'
@@ -48,6 +52,12 @@ export type SessionOutcome =
 /** A stream that was opened in vain has cost a start of ffmpeg, so after some of them it waits longer: at most this long. */
 const MAX_FRUITLESS_STREAM_BACKOFF_MS = 4000;
 const MAX_SINK_BACKOFF_MS = 250;
+/** The newest token rules every position: what was published stays, what is missing is made by its holder. */
+const FROM_START = { k: 0, part: 0 } as const;
+/** A successor begins so many segments behind the newest that ingest has begun: at least a whole one is ahead. */
+const SUCCESSOR_LEAD_SEGMENTS = 2;
+/** Calls to the lease store in a handover. */
+const HANDOVER_CALL_MS = 1000;
 
 /**
  * Works for one session: takes its lease, opens the publish stream, makes period after period, until the session has ended,
@@ -93,19 +103,25 @@ export class SessionRunner {
     });
   }
 
-  /** Runs to the end. Never rejects: what nobody expected is logged, and the session is free for any worker. */
+  /**
+   * Runs to the end: with the session's lease when it is free, as its worker's successor when one is called for. Never rejects: what
+   * nobody expected is logged, and the session is free for any worker.
+   */
   async run(signal: AbortSignal): Promise<SessionOutcome> {
+    return this.#guarded(async () => {
+      const keeper = await this.#acquire();
+      if (keeper !== undefined) return this.#holdOn(keeper, undefined, signal);
+      const announced = await this.#announce();
+      const handover = announced === undefined ? undefined : await this.#takeOver(announced, signal);
+      if (handover === undefined) return 'lease-held';
+      return this.#holdOn(handover.keeper, handover.stream, signal);
+    });
+  }
+
+  async #guarded(work: () => Promise<SessionOutcome>): Promise<SessionOutcome> {
     const { metrics, logger } = this.#dependencies;
     try {
-      let hasHeld = false;
-      for (;;) {
-        const keeper = await this.#acquire();
-        if (keeper === undefined) return hasHeld ? 'lease-lost' : 'lease-held';
-        hasHeld = true;
-        const outcome = await this.#hold(keeper, signal);
-        if (outcome !== 'lease-lost') return outcome;
-        metrics.leaseLosses.inc();
-      }
+      return await work();
     } catch (error) {
       logger.error(
         { err: error, sessionId: this.#sessionId },
@@ -117,6 +133,86 @@ export class SessionRunner {
       this.#context.ingestOutage.end();
       metrics.shedRungs.dec(this.#shedding.shed.length);
     }
+  }
+
+  /** Works as long as there is a lease to be had: one that is lost and free is taken again at once. */
+  async #holdOn(
+    first: LeaseKeeper,
+    firstStream: StreamRunner | undefined,
+    signal: AbortSignal,
+  ): Promise<SessionOutcome> {
+    let [keeper, stream] = [first, firstStream];
+    this.#dependencies.onLease();
+    for (;;) {
+      const outcome = await this.#hold(keeper, stream, signal);
+      if (outcome !== 'lease-lost') return outcome;
+      this.#dependencies.metrics.leaseLosses.inc();
+      const next = await this.#acquire();
+      if (next === undefined) return 'lease-lost';
+      [keeper, stream] = [next, undefined];
+    }
+  }
+
+  async #announce(): Promise<Lease | undefined> {
+    const { leases, leaseOutage, config } = this.#dependencies;
+    const from = { k: this.#context.record().currentK + SUCCESSOR_LEAD_SEGMENTS, part: 0 };
+    const request = { channel: this.#channel, sessionId: this.#sessionId, workerId: config.instance, from };
+    try {
+      const announcing = leases.announce(request);
+      return await withDeadline(announcing, { ms: HANDOVER_CALL_MS, what: 'announcing a successor' });
+    } catch (error) {
+      leaseOutage.failed(error);
+      return undefined;
+    }
+  }
+
+  /** Tells the packagers, then commits; `undefined`, with an event, when the stream stays with its worker. */
+  async #takeOver(
+    lease: Lease,
+    signal: AbortSignal,
+  ): Promise<{ readonly keeper: LeaseKeeper; readonly stream: StreamRunner } | undefined> {
+    const { leases, leaseOutage, logger, events } = this.#dependencies;
+    const handedOver = Promise.withResolvers<sink.Position>();
+    let stream: StreamRunner;
+    try {
+      stream = await StreamRunner.open(this.#streamOptions(lease, handedOver.promise), signal);
+    } catch (error) {
+      if (!signal.aborted) this.#failHandover('not-announced', error);
+      return undefined;
+    }
+    if (!(await this.#commit(lease))) {
+      stream.close();
+      this.#failHandover('not-committed', undefined);
+      return undefined;
+    }
+    const keeper = LeaseKeeper.keep(lease, { leases, outage: leaseOutage, logger });
+    void keeper.handedOver.then(handedOver.resolve);
+    const { channel, sessionId, token, workerId: worker, from } = lease;
+    events.emit({ type: 'LeaseHandedOver', data: { channel, sessionId, worker, token, fromK: from.k } });
+    logger.info({ sessionId, channel, token, fromK: from.k }, 'Succeeds another worker');
+    return { keeper, stream };
+  }
+
+  /** Without an answer the packagers' word counts: they take nothing of the worker before from here on. */
+  async #commit(lease: Lease): Promise<boolean> {
+    const { leases, leaseOutage } = this.#dependencies;
+    try {
+      const committing = leases.commit(lease);
+      return await withDeadline(committing, { ms: HANDOVER_CALL_MS, what: 'committing a handover' });
+    } catch (error) {
+      leaseOutage.failed(error);
+      return true;
+    }
+  }
+
+  #failHandover(reason: string, error: unknown): void {
+    const { events, logger, config } = this.#dependencies;
+    const [channel, sessionId] = [this.#channel, this.#sessionId];
+    logger.warn(
+      { err: error, sessionId, reason },
+      'A handover came to nothing; the session stays with its worker',
+    );
+    events.emit({ type: 'HandoverFailed', data: { channel, sessionId, worker: config.instance, reason } });
   }
 
   async #acquire(): Promise<LeaseKeeper | undefined> {
@@ -138,7 +234,11 @@ export class SessionRunner {
     }
   }
 
-  async #hold(keeper: LeaseKeeper, signal: AbortSignal): Promise<SessionOutcome> {
+  async #hold(
+    keeper: LeaseKeeper,
+    stream: StreamRunner | undefined,
+    signal: AbortSignal,
+  ): Promise<SessionOutcome> {
     const { config, metrics, events, logger } = this.#dependencies;
     const { channel, sessionId, token } = keeper.lease;
     metrics.sessions.inc();
@@ -146,7 +246,7 @@ export class SessionRunner {
     logger.info({ sessionId, channel, token }, 'Took the lease of the session');
     let outcome: SessionOutcome = 'failed';
     try {
-      outcome = await this.#work(keeper.lease, AbortSignal.any([signal, keeper.lost]));
+      outcome = await this.#work(keeper, stream, AbortSignal.any([signal, keeper.lost]));
       return outcome === 'stopped' && keeper.lost.aborted && !signal.aborted ? 'lease-lost' : outcome;
     } finally {
       metrics.sessions.dec();
@@ -158,20 +258,27 @@ export class SessionRunner {
   }
 
   /** Publishes over stream after stream, as long as the lease is held. */
-  async #work(lease: Lease, signal: AbortSignal): Promise<SessionOutcome> {
+  async #work(
+    { lease, handedOver }: LeaseKeeper,
+    firstStream: StreamRunner | undefined,
+    signal: AbortSignal,
+  ): Promise<SessionOutcome> {
     const outage = this.#packagerOutage;
     let hasFailedOpen = false;
+    let opened = firstStream;
     while (!signal.aborted) {
       let stream: StreamRunner | undefined;
       try {
-        stream = await StreamRunner.open(this.#streamOptions(lease), signal);
+        stream = opened ?? (await StreamRunner.open(this.#streamOptions(lease, handedOver), signal));
+        opened = undefined;
         // What a stream that opens shows: that streams open again, not that parts are taken.
         if (hasFailedOpen) outage.recovered();
         hasFailedOpen = false;
-        if (await stream.run(signal)) return 'session-ended';
+        const end = await stream.run(signal);
+        if (end !== 'stopped') return end;
       } catch (error) {
         if (signal.aborted) break;
-        const outcome = this.#judge(error, stream?.refusedParts ?? 0);
+        const outcome = this.#judge(error, lease, stream?.refusedParts ?? 0);
         if (outcome !== undefined) return outcome;
         const delayMs = outage.failed(error);
         hasFailedOpen = stream === undefined;
@@ -182,7 +289,7 @@ export class SessionRunner {
   }
 
   /** A refusal that another stream would not change; `undefined` when it is worth trying again. */
-  #judge(error: unknown, refusedParts: number): SessionOutcome | undefined {
+  #judge(error: unknown, lease: Lease, refusedParts: number): SessionOutcome | undefined {
     const { logger, metrics } = this.#dependencies;
     const sessionId = this.#sessionId;
     const id = error instanceof ServiceError ? error.id : undefined;
@@ -191,6 +298,8 @@ export class SessionRunner {
       logger.warn({ err: error, sessionId }, 'The packager takes a newer worker; this one stops');
       return 'fenced';
     }
+    // The worker before has not made all that was left to it: with a lease of its own the rest is this one's to make.
+    if (id === 'PACKAGER_OUT_OF_ORDER' && lease.from.k > 0) return 'lease-lost';
     if (id !== 'PACKAGER_SESSION_ENDED') return undefined;
     metrics.droppedParts.inc(refusedParts);
     logger.warn(
@@ -200,10 +309,9 @@ export class SessionRunner {
     return 'session-ended';
   }
 
-  #streamOptions(lease: Lease): StreamRunnerOptions {
+  #streamOptions(lease: Lease, handedOver: Promise<sink.Position>): StreamRunnerOptions {
     return {
-      sink: this.#sink,
-      lease,
+      ...{ sink: this.#sink, lease, handedOver },
       context: this.#context,
       shedding: this.#shedding,
       budgets: this.#budgets,

@@ -1,5 +1,7 @@
+import { session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
 import type { Lease, RenditionSink, SinkStream } from '@millrace/runtime';
-import { withDeadline } from './deadline.ts';
+import { pause, withDeadline } from './deadline.ts';
 import type { LadderShedding } from './ladder-shedding.ts';
 import { PartPublisher } from './part-publisher.ts';
 import { PeriodRunner } from './period-runner.ts';
@@ -8,10 +10,17 @@ import { RowAuthor } from './row-author.ts';
 import { RowPublisher } from './row-publisher.ts';
 import type { SessionContext } from './session-context.ts';
 
-/** The newest token rules every position: what was published stays, what is missing is made by its holder. */
-export const FROM_START = { k: 0, part: 0 } as const;
 /** A packager that has just started asks its twin before it answers. */
 const HELLO_DEADLINE_MS = 5000;
+const RECORD_POLL_MS = 50;
+
+/** How the publishing over one stream ended. */
+export type StreamOutcome =
+  /** Every row is authored and acknowledged. */
+  | 'session-ended'
+  /** Every row before the successor's first one is. */
+  | 'handed-over'
+  | 'stopped';
 
 /** What one publish stream of a session works with. */
 export interface StreamRunnerOptions {
@@ -20,6 +29,8 @@ export interface StreamRunnerOptions {
   readonly context: Omit<SessionContext, 'rows' | 'leaseToken'>;
   readonly shedding: LadderShedding;
   readonly budgets: PeriodBudgets;
+  /** Resolves when a successor has the lease, with the position from which on. */
+  readonly handedOver: Promise<sink.Position>;
   /** The packager took something. */
   readonly onAcknowledged: () => void;
 }
@@ -45,15 +56,16 @@ export class StreamRunner {
       grid: options.context.grid,
       renditions: options.context.presentation.renditions,
       reply: stream.reply,
+      from: options.lease.from,
     });
   }
 
   /** Says hello. Throws what the packager answers, or its silence. */
   static async open(options: StreamRunnerOptions, signal: AbortSignal): Promise<StreamRunner> {
-    const { sessionId, token } = options.lease;
+    const { sessionId, token, from } = options.lease;
     const closing = new AbortController();
     const opening = options.sink.open(
-      { sessionId, leaseToken: token, from: FROM_START },
+      { sessionId, leaseToken: token, from },
       AbortSignal.any([signal, closing.signal]),
     );
     try {
@@ -72,14 +84,23 @@ export class StreamRunner {
     return this.#publisher.refusedParts;
   }
 
-  /** Publishes until the session ends (true) or the signal is aborted (false). Throws why the stream failed. */
-  async run(signal: AbortSignal): Promise<boolean> {
+  /** Closes a stream over which nothing was published. */
+  close(): void {
+    this.#publisher.close();
+  }
+
+  /** Publishes until there is nothing more to publish or the signal is aborted. Throws why the stream failed. */
+  async run(signal: AbortSignal): Promise<StreamOutcome> {
     const { signal: failed } = this.#failed;
+    const done = new AbortController();
     try {
-      const running = AbortSignal.any([signal, failed]);
+      const running = AbortSignal.any([signal, failed, done.signal]);
       let ordinal = this.#firstPeriod();
       const context = this.#createContext();
-      const { shedding, budgets } = this.#options;
+      const { shedding, budgets, handedOver } = this.#options;
+      const handing = handedOver.then((from) => context.rows.endBefore(from)).then(() => done.abort());
+      handing.catch(() => undefined);
+      await this.#awaitOwnMedia(running);
       while (!running.aborted) {
         const runner = new PeriodRunner(context, ordinal, { shedding, budget: budgets.of(ordinal) });
         const outcome = await runner.run(running);
@@ -87,15 +108,25 @@ export class StreamRunner {
         // Of a session that is over the record may know periods that nobody could read any more: they become gaps.
         if (outcome === 'session-ended' && (this.#newestPeriod() ?? ordinal) <= ordinal) {
           await this.#settled(signal);
-          if (!running.aborted) return true;
+          if (!running.aborted) return 'session-ended';
           break;
         }
         ordinal += 1;
       }
+      if (done.signal.aborted && !failed.aborted) await this.#settled(signal);
       if (failed.aborted) throw failed.reason;
-      return false;
+      return done.signal.aborted ? 'handed-over' : 'stopped';
     } finally {
       this.#publisher.close();
+    }
+  }
+
+  /** A successor begins with the segment in front of its first one: earlier there is nothing that it could make. */
+  async #awaitOwnMedia(signal: AbortSignal): Promise<void> {
+    const { context, lease } = this.#options;
+    const isOver = (): boolean => context.record().state === session.SessionState.ENDED;
+    while (context.record().currentK < lease.from.k - 1 && !isOver()) {
+      if (!(await pause(RECORD_POLL_MS, signal))) return;
     }
   }
 

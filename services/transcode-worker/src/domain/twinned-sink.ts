@@ -185,7 +185,11 @@ async function openOne(
   const closing = new AbortController();
   const opening = packager.open(hello, AbortSignal.any([signal, closing.signal]));
   try {
-    return await withDeadline(opening, { ms: HELLO_DEADLINE_MS, what: 'opening a stream to a packager', signal });
+    return await withDeadline(opening, {
+      ms: HELLO_DEADLINE_MS,
+      what: 'opening a stream to a packager',
+      signal,
+    });
   } catch (error) {
     closing.abort();
     // One that opens too late is nobody's.

@@ -134,6 +134,7 @@ export class WorkerHarness {
       {
         peers: peersOf(this.relay, this.sink),
         leases: this.leases,
+        onLease: () => undefined,
         leaseOutage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }),
         startTranscoder,
         config: this.#config,

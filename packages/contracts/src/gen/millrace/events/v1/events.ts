@@ -98,6 +98,42 @@ export interface LeaseReleased {
   reason: string;
 }
 
+/** A session wants another worker: its own one drains, or somebody wants it moved. */
+export interface SuccessorCalled {
+  /** The channel. */
+  channel: string;
+  /** The session. */
+  sessionId: string;
+  /** Why: `drain`, `move`. */
+  reason: string;
+}
+
+/** A session went from one worker to another at a segment boundary. */
+export interface LeaseHandedOver {
+  /** The channel. */
+  channel: string;
+  /** The session. */
+  sessionId: string;
+  /** The worker that has it now. */
+  worker: string;
+  /** Fencing token of its lease. */
+  token: number;
+  /** First segment number that it makes. */
+  fromK: number;
+}
+
+/** A handover came to nothing: the stream is as it was, or its worker has stopped without a successor. */
+export interface HandoverFailed {
+  /** The channel. */
+  channel: string;
+  /** The session. */
+  sessionId: string;
+  /** The worker that says so. */
+  worker: string;
+  /** Why: `no-successor`, `not-announced`, `not-committed`. */
+  reason: string;
+}
+
 /** The first media of a period came out of the ladder. */
 export interface LadderRunning {
   /** The channel. */
@@ -1127,6 +1163,373 @@ export const LeaseReleased: MessageFns<LeaseReleased> = {
     message.channel = object.channel ?? "";
     message.sessionId = object.sessionId ?? "";
     message.token = object.token ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseSuccessorCalled(): SuccessorCalled {
+  return { channel: "", sessionId: "", reason: "" };
+}
+
+export const SuccessorCalled: MessageFns<SuccessorCalled> = {
+  encode(message: SuccessorCalled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.channel !== "") {
+      writer.uint32(10).string(message.channel);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuccessorCalled {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuccessorCalled();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SuccessorCalled {
+    return {
+      channel: isSet(object.channel) ? globalThis.String(object.channel) : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: SuccessorCalled): unknown {
+    const obj: any = {};
+    if (message.channel !== "") {
+      obj.channel = message.channel;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SuccessorCalled>): SuccessorCalled {
+    return SuccessorCalled.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SuccessorCalled>): SuccessorCalled {
+    const message = createBaseSuccessorCalled();
+    message.channel = object.channel ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseLeaseHandedOver(): LeaseHandedOver {
+  return { channel: "", sessionId: "", worker: "", token: 0, fromK: 0 };
+}
+
+export const LeaseHandedOver: MessageFns<LeaseHandedOver> = {
+  encode(message: LeaseHandedOver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.channel !== "") {
+      writer.uint32(10).string(message.channel);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.worker !== "") {
+      writer.uint32(26).string(message.worker);
+    }
+    if (message.token !== 0) {
+      writer.uint32(32).int64(message.token);
+    }
+    if (message.fromK !== 0) {
+      writer.uint32(40).int64(message.fromK);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseHandedOver {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseHandedOver();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.worker = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.token = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.fromK = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LeaseHandedOver {
+    return {
+      channel: isSet(object.channel) ? globalThis.String(object.channel) : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      worker: isSet(object.worker) ? globalThis.String(object.worker) : "",
+      token: isSet(object.token) ? globalThis.Number(object.token) : 0,
+      fromK: isSet(object.fromK)
+        ? globalThis.Number(object.fromK)
+        : isSet(object.from_k)
+        ? globalThis.Number(object.from_k)
+        : 0,
+    };
+  },
+
+  toJSON(message: LeaseHandedOver): unknown {
+    const obj: any = {};
+    if (message.channel !== "") {
+      obj.channel = message.channel;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.worker !== "") {
+      obj.worker = message.worker;
+    }
+    if (message.token !== 0) {
+      obj.token = Math.round(message.token);
+    }
+    if (message.fromK !== 0) {
+      obj.fromK = Math.round(message.fromK);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LeaseHandedOver>): LeaseHandedOver {
+    return LeaseHandedOver.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeaseHandedOver>): LeaseHandedOver {
+    const message = createBaseLeaseHandedOver();
+    message.channel = object.channel ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.worker = object.worker ?? "";
+    message.token = object.token ?? 0;
+    message.fromK = object.fromK ?? 0;
+    return message;
+  },
+};
+
+function createBaseHandoverFailed(): HandoverFailed {
+  return { channel: "", sessionId: "", worker: "", reason: "" };
+}
+
+export const HandoverFailed: MessageFns<HandoverFailed> = {
+  encode(message: HandoverFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.channel !== "") {
+      writer.uint32(10).string(message.channel);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    if (message.worker !== "") {
+      writer.uint32(26).string(message.worker);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HandoverFailed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHandoverFailed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.worker = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HandoverFailed {
+    return {
+      channel: isSet(object.channel) ? globalThis.String(object.channel) : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      worker: isSet(object.worker) ? globalThis.String(object.worker) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: HandoverFailed): unknown {
+    const obj: any = {};
+    if (message.channel !== "") {
+      obj.channel = message.channel;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.worker !== "") {
+      obj.worker = message.worker;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HandoverFailed>): HandoverFailed {
+    return HandoverFailed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HandoverFailed>): HandoverFailed {
+    const message = createBaseHandoverFailed();
+    message.channel = object.channel ?? "";
+    message.sessionId = object.sessionId ?? "";
+    message.worker = object.worker ?? "";
     message.reason = object.reason ?? "";
     return message;
   },
