@@ -21,6 +21,11 @@ export const packagerConfigSchema = z.object({
       maxSessionBytes: count
         .default(512 * 1024 ** 2)
         .describe('Bytes of media held for one session; parts beyond are refused.'),
+      maxForwardedBytes: count
+        .default(128 * 1024 ** 2)
+        .describe(
+          'Bytes of bodies that are fetched from other packagers at a time; further requests get 503.',
+        ),
       maxTsCacheBytes: count
         .default(64 * 1024 ** 2)
         .describe(
@@ -34,6 +39,9 @@ export const packagerConfigSchema = z.object({
       maxRenditions: count.default(32).describe('Renditions of one session; further ones are refused.'),
       maxPartBytes: count.default(32 * 1024 ** 2).describe('Bytes of one part; a larger one is refused.'),
       maxInitBytes: count.default(64 * 1024).describe('Bytes of one init segment; a larger one is refused.'),
+      maxForwardedRequests: count
+        .default(256)
+        .describe('Different requests to other packagers at a time; further ones get 503.'),
       maxWaiters: count
         .default(20_000)
         .describe('Requests and index readers that are held at a time; further ones get 503.'),
@@ -59,6 +67,18 @@ export const packagerServiceConfigSchema = packagerConfigSchema.extend({
     .min(1)
     .default('packager-1')
     .describe('Name of this packager in placements, events and logs.'),
+  http: httpListenerSchema(8081)
+    .unwrap()
+    .extend({
+      advertisedAddress: z
+        .string()
+        .regex(/^([^\s:,/]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'must be host:port')
+        .optional()
+        .describe(
+          'Where other packagers reach public HTTP of this one, host:port; host and port when absent.',
+        ),
+    })
+    .prefault({}),
   grpc: grpcListenerSchema(9102),
   ...platformSections,
 });

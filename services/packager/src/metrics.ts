@@ -1,4 +1,4 @@
-import { Counter, Gauge } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { RequestTally } from './adapters/request-tally.ts';
 
@@ -8,6 +8,8 @@ export interface PackagerState {
   readonly tsCacheBytes: number;
   readonly waiterCount: number;
   readonly sessionCount: number;
+  /** Sessions of which something is still to be copied. */
+  readonly fillingCount: number;
   /** Age of each session's newest media, by session id, in seconds. */
   ages(): Iterable<readonly [sessionId: string, seconds: number]>;
 }
@@ -62,6 +64,11 @@ export function createPackagerMetrics(registry: Registry) {
     tsCacheBytes: gauge('ts_cache_bytes', 'Bytes of MPEG-TS segments kept.', (now) => now.tsCacheBytes),
     waiters: gauge('waiters', 'Requests and index readers that are held.', (now) => now.waiterCount),
     sessions: gauge('sessions', 'Sessions held.', (now) => now.sessionCount),
+    filling: gauge(
+      'filling_sessions',
+      'Sessions held that are still to be filled from another packager.',
+      (now) => now.fillingCount,
+    ),
     age: new Gauge({
       name: 'millrace_packager_session_age_seconds',
       help: 'Age of the newest complete segment: now - (pts + utcOffset) at its end, of the slowest rendition.',
@@ -74,7 +81,7 @@ export function createPackagerMetrics(registry: Registry) {
     }),
     parts: new Counter({
       name: 'millrace_packager_parts_total',
-      help: 'Parts from workers: stored, or a duplicate of one that was held.',
+      help: 'Parts: stored, a duplicate of one that was held, or copied from another packager.',
       labelNames: ['result'],
       registers,
     }),
@@ -82,6 +89,35 @@ export function createPackagerMetrics(registry: Registry) {
       name: 'millrace_packager_refusals_total',
       help: 'Parts, init segments and hellos that were refused, by reason.',
       labelNames: ['reason'],
+      registers,
+    }),
+    forwarded: new Counter({
+      name: 'millrace_packager_forwarded_requests_total',
+      help: 'Requests that were sent on to a packager that holds the session, by what came of it; rejected: none was sent, for want of room.',
+      labelNames: ['result'],
+      registers,
+    }),
+    collapsed: new Counter({
+      name: 'millrace_packager_collapsed_requests_total',
+      help: 'Requests for another packager that joined an equal one under way.',
+      registers,
+    }),
+    fills: new Counter({
+      name: 'millrace_packager_fills_total',
+      help: 'Sessions whose window was copied from another packager (filled), for which nobody held anything (empty), or whose window was given up because it did not go with that of the twin (restarted).',
+      labelNames: ['result'],
+      registers,
+    }),
+    fillDuration: new Histogram({
+      name: 'millrace_packager_fill_seconds',
+      help: 'Time from the moment in which a session came to this packager to the moment in which everything was copied.',
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    placements: new Counter({
+      name: 'millrace_packager_placements_total',
+      help: 'Attempts to place a session on this packager in stead of one that is gone: placed, lost-race, or failed.',
+      labelNames: ['result'],
       registers,
     }),
     rateExceeded: new Counter({

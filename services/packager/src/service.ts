@@ -1,4 +1,5 @@
 import {
+  GrpcSessionCopies,
   keepRegistered,
   listenFor,
   MESSAGE_LIMITS,
@@ -6,8 +7,10 @@ import {
   renditionSinkService,
   segmentIndexService,
   served,
+  sessionCopyService,
   startGrpcServer,
   stopInOrder,
+  watchInstances,
 } from '@millrace/runtime';
 import type { Clock, ListenerAddresses, Logger, Stoppable } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
@@ -37,20 +40,33 @@ export async function startPackagerService(
   };
   try {
     const { sessions, leases, events, instances, grpcMetrics } = platform;
-    const packager = await startPackager(config, { ...dependencies, sessions, leases, events });
+    const copies = new GrpcSessionCopies({ tls: grpc.tls, logger });
+    const packagers = watchInstances(instances, 'packager', logger);
+    started.unshift(packagers, { stop: () => copies.close() });
+    const packager = await startPackager(config, {
+      ...{ ...dependencies, sessions, leases, events },
+      twins: { instance, copies, packagers: () => packagers.list },
+    });
     started.unshift(packager);
     const server = await startGrpcServer({
-      ...{ host: grpc.host, port: grpc.port, tls: grpc.tls, limits: served(MESSAGE_LIMITS.packager) },
-      ...{ services: [renditionSinkService(packager.sink), segmentIndexService(packager.index)] },
+      ...{ host: grpc.host, port: grpc.port, tls: grpc.tls, limits: served(MESSAGE_LIMITS.twin) },
+      services: [
+        renditionSinkService(packager.sink),
+        segmentIndexService(packager.index),
+        sessionCopyService(packager.copy),
+      ],
       ...{ logger, metrics: grpcMetrics },
     });
     // Readers of the index are let go first; then the server has nothing left to wait for.
     started.splice(1, 0, server);
     const address = grpc.advertisedAddress ?? `${server.address.host}:${server.address.port}`;
+    const listening = await listenFor({ handler: packager.handler, stop }, { ...config, registry, logger });
+    const { httpAddress: http } = listening;
+    const httpAddress = config.http.advertisedAddress ?? `${hostOf(http)}:${http.port}`;
     const registration = keepRegistered(
       instances,
       () => ({
-        ...{ kind: 'packager', id: instance, address, capacityUnits: config.limits.maxSessions },
+        ...{ kind: 'packager', id: instance, address, httpAddress, capacityUnits: config.limits.maxSessions },
         ...{ loadUnits: packager.sessionCount, isDraining: !isReady },
       }),
       logger,
@@ -58,10 +74,13 @@ export async function startPackagerService(
     started.unshift(registration);
     isReady = true;
     platform.startEvents();
-    const listening = await listenFor({ handler: packager.handler, stop }, { ...config, registry, logger });
     return { ...listening, grpcAddress: server.address };
   } catch (error) {
     await stop(0);
     throw error;
   }
+}
+
+function hostOf({ address, family }: ListenerAddresses['httpAddress']): string {
+  return family === 'IPv6' ? `[${address}]` : address;
 }

@@ -8,6 +8,7 @@ const registrationSchema = z.object({
   kind: z.enum(['ingest', 'worker', 'packager']),
   id: z.string(),
   address: z.string(),
+  httpAddress: z.string().optional(),
   capacityUnits: z.number(),
   loadUnits: z.number(),
   isDraining: z.boolean(),

@@ -35,6 +35,16 @@ export function describeInstanceDirectory(
       expect(await directory.list('ingest')).toEqual([]);
     });
 
+    test('an instance with public HTTP says where, one without says nothing', async () => {
+      const { directory } = await create();
+      await directory.register(registrationOf('a', { kind: 'packager', httpAddress: '127.0.0.1:8081' }));
+      await directory.register(registrationOf('b', { kind: 'packager' }));
+      expect((await directory.list('packager')).map(({ httpAddress }) => httpAddress)).toEqual([
+        '127.0.0.1:8081',
+        undefined,
+      ]);
+    });
+
     test('the same id in two kinds is two instances', async () => {
       const { directory } = await create();
       await directory.register(registrationOf('a'));

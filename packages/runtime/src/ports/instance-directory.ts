@@ -8,6 +8,8 @@ export interface InstanceRegistration {
   readonly id: string;
   /** Where its port is reached, `host:port`; empty for one that nobody calls. */
   readonly address: string;
+  /** Where its public HTTP is reached by other instances, `host:port`; absent for one that has none. */
+  readonly httpAddress?: string | undefined;
   /** How much it can bear, in the units of its kind. */
   readonly capacityUnits: number;
   /** How much of that is in use. */

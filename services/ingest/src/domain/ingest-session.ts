@@ -11,13 +11,12 @@ import type {
   TrackConfig,
   WireUnit,
 } from '@millrace/media';
-import { ServiceError } from '@millrace/runtime';
+import { choosePackagers, ServiceError } from '@millrace/runtime';
 import type { Clock, EventEmitter, InstanceRegistration, Logger, SessionChange } from '@millrace/runtime';
 import type { IngestMetrics } from '../metrics.ts';
 import type { EncoderMetadata } from './encoder-metadata.ts';
 import type { RingBounds } from './period-ring.ts';
 import type { RecordWriter } from './record-writer.ts';
-import { choosePackagers } from './placement.ts';
 import { endedSession, movedSession, periodNotOpened } from './session-errors.ts';
 import { SessionMedia } from './session-media.ts';
 import type { MediaEnd } from './session-media.ts';

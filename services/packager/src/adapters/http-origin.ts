@@ -1,8 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { session } from '@millrace/contracts';
 import type { Logger } from '@millrace/runtime';
+import type { WaiterLimit } from '../domain/waiting-room.ts';
 import { parseRange } from './byte-range.ts';
 import { CORS_HEADERS, matchesAny } from './entity.ts';
 import type { Entity, ObjectKind } from './entity.ts';
+import { FORWARDED_HEADER } from './owner-proxy.ts';
+import type { OwnerProxy } from './owner-proxy.ts';
 import { parseMediaPath } from './media-path.ts';
 import type { MediaPath } from './media-path.ts';
 import type { OriginResolver, Resolution } from './origin-resolver.ts';
@@ -10,6 +14,15 @@ import type { RequestTally } from './request-tally.ts';
 
 /** Handles one request; never throws. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Who is asked for what is not held here. */
+export interface OtherPackagers {
+  readonly proxy: OwnerProxy;
+  /** Where the packagers of a session are reached, `host:port`. */
+  readonly ownersOf: (record: session.SessionRecord | undefined) => readonly string[];
+  /** Requests that wait count like those that are held. */
+  readonly waiters: WaiterLimit;
+}
 
 const MAX_TARGET_LENGTH = 2048;
 const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
@@ -52,13 +65,17 @@ export class HttpOrigin {
   readonly #tally: RequestTally;
   readonly #logger: Logger;
   readonly #onFailure: () => void;
+  readonly #others: OtherPackagers | undefined;
 
   constructor(options: {
     readonly resolver: OriginResolver;
     readonly tally: RequestTally;
     readonly logger: Logger;
     readonly onFailure: () => void;
+    /** Absent where this is the only packager. */
+    readonly others?: OtherPackagers;
   }) {
+    this.#others = options.others;
     this.#resolver = options.resolver;
     this.#tally = options.tally;
     this.#logger = options.logger;
@@ -113,9 +130,49 @@ export class HttpOrigin {
       case 'refused':
         this.#refuse(response, resolution.status, objectOf(path));
         return;
+      case 'elsewhere':
+        this.#askOthers(request, response, path, resolution);
+        return;
       case 'hold':
         this.#hold(request, response, path, resolution);
     }
+  }
+
+  /** Answers with what an owner says, as if it were held here. What another packager asks for is not asked for again. */
+  #askOthers(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: MediaPath,
+    { record, deadlineMs }: Resolution & { readonly kind: 'elsewhere' },
+  ): void {
+    const others = this.#others;
+    const isForwarded = request.headers[FORWARDED_HEADER] !== undefined;
+    if (others === undefined || isForwarded || !others.waiters.enter())
+      return this.#refuse(response, 503, objectOf(path));
+    const { url = '' } = request;
+    const query = url.indexOf('?');
+    let leave: (() => void) | undefined;
+    const onClose = (): void => {
+      others.waiters.leave();
+      leave?.();
+    };
+    response.once('close', onClose);
+    leave = others.proxy.get(
+      {
+        path: query === -1 ? url : url.slice(0, query),
+        object: objectOf(path),
+        acceptsGzip: path.object === 'playlist' && acceptsGzipEncoding(request.headers['accept-encoding']),
+        ...{ owners: others.ownersOf(record), deadlineMs },
+      },
+      (outcome) => {
+        response.off('close', onClose);
+        others.waiters.leave();
+        this.#guard(request, response, () => {
+          if (outcome.kind === 'entity') this.#send(request, response, outcome.entity);
+          else this.#refuse(response, outcome.status, objectOf(path));
+        });
+      },
+    );
   }
 
   #hold(

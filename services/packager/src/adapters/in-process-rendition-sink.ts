@@ -3,6 +3,10 @@ import { ServiceError } from '@millrace/runtime';
 import type { Clock, RenditionSink, SinkStream } from '@millrace/runtime';
 import type { SessionDirectory } from '../domain/session-directory.ts';
 import type { SessionWindow } from '../domain/session-window.ts';
+import { waitInRoom } from '../domain/wait-in-room.ts';
+
+/** A worker gives a packager up that takes nothing for 3 s. */
+const CATCH_UP_DEADLINE_MS = 2500;
 
 interface StreamOptions {
   readonly clock: Clock;
@@ -22,7 +26,7 @@ export class InProcessRenditionSink implements RenditionSink {
 
   async open(hello: sink.Hello, signal: AbortSignal): Promise<SinkStream> {
     signal.throwIfAborted();
-    const window = this.#directory.adopt(hello.sessionId);
+    const window = await this.#directory.heldForWorker(hello.sessionId, signal);
     const reply = window.open(hello);
     return new InProcessSinkStream(window, hello.leaseToken, reply, { ...this.#options, signal });
   }
@@ -57,6 +61,8 @@ class InProcessSinkStream implements SinkStream {
 
   async publishPart(part: sink.Part): Promise<void> {
     this.#assertOpen();
+    if (this.#window.lacksBefore(part)) await this.#catchUp(part);
+    this.#assertOpen();
     this.#window.publishPart(part, this.#token, this.#options.clock());
   }
 
@@ -65,6 +71,14 @@ class InProcessSinkStream implements SinkStream {
     this.#isOpen = false;
     this.#signal.removeEventListener('abort', this.#onAbort);
     this.#window.closeStream();
+  }
+
+  /** Lets the twin bring what is missing; what comes after this part waits behind it, at the worker. */
+  async #catchUp(part: sink.Part): Promise<void> {
+    const window = this.#window;
+    window.noteMissing(part.renditionId);
+    const isOver = (): boolean => !window.canCatchUp || window.isFinished || !window.lacksBefore(part);
+    await waitInRoom(window.changes, isOver, { signal: this.#signal, deadlineMs: CATCH_UP_DEADLINE_MS });
   }
 
   #assertOpen(): void {

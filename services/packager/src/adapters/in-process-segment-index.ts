@@ -1,12 +1,8 @@
 import type { segmentIndex, sink } from '@millrace/contracts';
-import { ServiceError } from '@millrace/runtime';
 import type { SegmentIndex } from '@millrace/runtime';
 import type { SessionDirectory } from '../domain/session-directory.ts';
 import type { SessionWindow } from '../domain/session-window.ts';
-import type { WaitingRoom } from '../domain/waiting-room.ts';
-
-/** Longest single wait; a reader that is still there waits again. */
-const WAIT_MS = 60_000;
+import { waitInRoom } from '../domain/wait-in-room.ts';
 
 /**
  * The segment index for readers of the same process.
@@ -25,15 +21,12 @@ export class InProcessSegmentIndex implements SegmentIndex {
     signal: AbortSignal,
   ): AsyncIterable<segmentIndex.WatchResponse> {
     const { sessionId } = request;
-    const isKnown = (): boolean => this.#directory.find(sessionId).kind !== 'unknown';
-    if (!(await waitFor(this.#directory.arrivals, isKnown, signal))) return;
-    const found = this.#directory.find(sessionId);
-    if (found.kind !== 'known') return;
-    const { window } = found;
+    const window = await this.#directory.held(sessionId, signal);
+    if (window === undefined) return;
     /** Media sequence number of the last row that was given, by rendition. */
     const given = new Map<string, number>();
     const hasNews = (): boolean => window.isFinished || newRows(window, given).length > 0;
-    while (await waitFor(window.waiters, hasNews, signal)) {
+    while (await waitInRoom(window.waiters, hasNews, { signal })) {
       const rows = newRows(window, given);
       for (const row of rows) given.set(row.renditionId, row.msn);
       if (rows.length > 0) yield { rows };
@@ -51,35 +44,4 @@ function newRows(window: SessionWindow, given: ReadonlyMap<string, number>): sin
     for (const segment of rendition.window()) if (segment.msn > lastGiven) rows.push(segment.toRow());
   }
   return rows;
-}
-
-/** True once the condition holds; false when the signal is aborted or nothing more can happen. */
-async function waitFor(room: WaitingRoom, isReady: () => boolean, signal: AbortSignal): Promise<boolean> {
-  while (!signal.aborted) {
-    if (isReady()) return true;
-    if (room.isClosed) return false;
-    const how = await new Promise<'ready' | 'deadline' | 'closed' | 'aborted'>((resolve, reject) => {
-      const onAbort = (): void => {
-        leave?.();
-        resolve('aborted');
-      };
-      const leave = room.wait(isReady, WAIT_MS, (end) => {
-        signal.removeEventListener('abort', onAbort);
-        resolve(end);
-      });
-      if (leave === undefined) {
-        reject(
-          new ServiceError(
-            'RESOURCE_EXHAUSTED',
-            'PACKAGER_LIMIT',
-            'This packager holds as many waits as limits.maxWaiters allows.',
-          ),
-        );
-        return;
-      }
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
-    if (how === 'closed') return false;
-  }
-  return false;
 }

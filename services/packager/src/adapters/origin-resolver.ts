@@ -20,6 +20,12 @@ type Refused = 404 | 410 | 425 | 503;
 export type Resolution =
   | { readonly kind: 'entity'; readonly entity: Entity }
   | { readonly kind: 'refused'; readonly status: Refused }
+  /** Other packagers have it: to be asked, each for at most `deadlineMs`. */
+  | {
+      readonly kind: 'elsewhere';
+      readonly record: session.SessionRecord | undefined;
+      readonly deadlineMs: number;
+    }
   /** Not there yet, and worth holding: resolve again when the room says so, at the deadline answer `status`. */
   | {
       readonly kind: 'hold';
@@ -37,8 +43,14 @@ const DEFAULT_TARGET_DURATION_SECONDS = 2;
 /** A request for a segment that is due within two segment durations is held. */
 const HELD_SEGMENTS_AHEAD = 2;
 
+/** What an owner may take beyond what it holds a request for. */
+const ANSWER_MS = 2000;
+/** A mirror hears of changes within a second. */
+const MIRROR_LAG_MS = 1500;
+
 const NOT_FOUND: Resolution = { kind: 'refused', status: 404 };
 const GONE: Resolution = { kind: 'refused', status: 410 };
+const NOT_NOW: Resolution = { kind: 'refused', status: 503 };
 const TOO_EARLY: Resolution = { kind: 'refused', status: 425 };
 
 /** Finds what a path names: an entity, a reason why not, or something to wait for. */
@@ -47,6 +59,7 @@ export class OriginResolver {
   readonly #startHoldMs: number;
   readonly #logger: Logger;
   readonly #onMuxFailure: () => void;
+  readonly #isMirrorCurrent: (() => boolean) | undefined;
   readonly #playlists = new PlaylistEntities();
   readonly #media = new WeakMap<StoredSegment | StoredPart | Buffer, Entity>();
   readonly #ts: TsCache<StoredSegment, Entity>;
@@ -59,11 +72,14 @@ export class OriginResolver {
     readonly maxTsCacheBytes: number;
     readonly logger: Logger;
     readonly onMuxFailure: () => void;
+    /** False while sessions may be live that are not known here; absent where this is the only packager. */
+    readonly isMirrorCurrent?: () => boolean;
   }) {
     this.#directory = options.directory;
     this.#startHoldMs = options.startHoldMs;
     this.#logger = options.logger;
     this.#onMuxFailure = options.onMuxFailure;
+    this.#isMirrorCurrent = options.isMirrorCurrent;
     this.#ts = new TsCache(options.maxTsCacheBytes);
   }
 
@@ -74,8 +90,11 @@ export class OriginResolver {
 
   resolve(path: MediaPath, acceptsGzip: boolean): Resolution {
     const found = this.#directory.find(path.sessionId);
-    if (found.kind !== 'known') return found.kind === 'gone' ? GONE : NOT_FOUND;
+    if (found.kind === 'gone') return GONE;
+    if (found.kind === 'unknown') return this.#resolveUnknown(path.sessionId);
+    if (found.kind === 'elsewhere') return this.#askOthers(found.record, path);
     const { window } = found;
+    if (!window.isFilled) return this.#askOthers(window.record, path);
     const { presentation } = window;
     if (presentation !== undefined && !presentation.renditions.some(({ id }) => id === path.renditionId))
       return NOT_FOUND;
@@ -91,6 +110,22 @@ export class OriginResolver {
     }
   }
 
+  /** Where there are others, a viewer may know of a session before the mirror does. */
+  #resolveUnknown(sessionId: string): Resolution {
+    if (this.#isMirrorCurrent === undefined) return NOT_FOUND;
+    const isReady = (): boolean => this.#directory.find(sessionId).kind !== 'unknown';
+    const status = this.#isMirrorCurrent() ? 404 : 503;
+    return { kind: 'hold', room: this.#directory.arrivals, isReady, deadlineMs: MIRROR_LAG_MS, status };
+  }
+
+  #askOthers(record: session.SessionRecord | undefined, path: MediaPath): Resolution {
+    const holdMs =
+      path.object === 'playlist'
+        ? this.#startHoldMs
+        : HOLD_TARGET_DURATIONS * 1000 * (record?.presentation?.targetDurationSeconds ?? 0);
+    return { kind: 'elsewhere', record, deadlineMs: holdMs + ANSWER_MS };
+  }
+
   #resolvePlaylist(
     window: SessionWindow,
     path: MediaPath & { readonly object: 'playlist' },
@@ -99,6 +134,7 @@ export class OriginResolver {
     const { renditionId, form } = path;
     const rendition = window.rendition(renditionId);
     const entity = rendition && this.#playlists.get(window, rendition, form, acceptsGzip);
+    if (entity !== undefined && window.isStalled && !window.isFinished) return NOT_NOW;
     if (entity !== undefined) return { kind: 'entity', entity };
     if (window.isFinished) return NOT_FOUND;
     const isReady = (): boolean =>

@@ -50,6 +50,7 @@ export function createSessionReporter(options: {
 
   return {
     onPartStored: () => metrics.parts.inc({ result: 'stored' }),
+    onPartCopied: () => metrics.parts.inc({ result: 'copied' }),
     onDuplicate: () => metrics.parts.inc({ result: 'duplicate' }),
     onRefused: (reason) => metrics.refusals.inc({ reason }),
     onSegmentCompleted: measure,

@@ -1,3 +1,4 @@
+/** Numbers one after the other, both ends included. */
 interface Range {
   readonly first: number;
   last: number;
@@ -10,9 +11,21 @@ const MAX_RANGES = 128;
 export class KRanges {
   readonly #ranges: Range[] = [];
 
+  /** All that were added, ascending. */
+  get ranges(): readonly Readonly<Range>[] {
+    return this.#ranges;
+  }
+
+  /** Adds what another one has, in front of all that were added here; no effect once there is something. */
+  restore(ranges: readonly Readonly<Range>[]): void {
+    if (this.#ranges.length === 0)
+      this.#ranges.push(...ranges.slice(-MAX_RANGES).map((range) => ({ ...range })));
+  }
+
   /** Adds a number above all that were added. */
   add(k: number): void {
     const last = this.#ranges.at(-1);
+    if (last !== undefined && k <= last.last) return;
     if (last !== undefined && last.last + 1 === k) last.last = k;
     else this.#ranges.push({ first: k, last: k });
     if (this.#ranges.length <= MAX_RANGES) return;

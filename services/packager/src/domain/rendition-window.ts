@@ -36,6 +36,13 @@ export type Located =
   | { readonly kind: 'never' }
   | { readonly kind: 'future' };
 
+/** What a rendition had before what is held. */
+export interface RenditionPast {
+  /** Segment numbers that were complete once. */
+  readonly known: readonly { readonly first: number; readonly last: number }[];
+  readonly longestWindowMs: number;
+}
+
 /** The live window of one rendition: rows and media of what is listed, and of what was listed and may still be asked for. */
 export class RenditionWindow {
   readonly renditionId: string;
@@ -181,6 +188,37 @@ export class RenditionWindow {
     if (this.#known.has(k)) return { kind: 'expired' };
     const last = this.#segments.at(-1);
     return last === undefined || k > last.k ? { kind: 'future' } : { kind: 'never' };
+  }
+
+  /** The oldest held segment with a media sequence number above the given one. */
+  segmentAfter(msn: number): StoredSegment | undefined {
+    return this.#segments.find((segment) => segment.msn > msn);
+  }
+
+  /** True when exactly this part is held, bytes included. */
+  holdsPart(part: PlacedPart): boolean {
+    const held = this.#byK.get(part.position.k)?.parts[part.position.part];
+    return held !== undefined && held.bytes.equals(part.data);
+  }
+
+  /** True when something between what is held and this part is missing. */
+  isBefore(part: PlacedPart): boolean {
+    const last = this.#segments.at(-1);
+    const next = part.position.part;
+    if (last === undefined) return next > 0;
+    if (!last.isComplete) return part.msn > last.msn || (part.msn === last.msn && next > last.parts.length);
+    return part.msn > last.msn + 1 || (part.msn === last.msn + 1 && next > 0);
+  }
+
+  /** What was before what is held, for a twin. */
+  get past(): RenditionPast {
+    return { known: this.#known.ranges, longestWindowMs: Math.round(this.#longestWindowSeconds * 1000) };
+  }
+
+  /** Takes over what a twin had before what it holds. */
+  restorePast({ known, longestWindowMs }: RenditionPast): void {
+    this.#known.restore(known);
+    this.#longestWindowSeconds = Math.max(this.#longestWindowSeconds, longestWindowMs / 1000);
   }
 
   /** True when a part of a segment that is not complete may be seen. */

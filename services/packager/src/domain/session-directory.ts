@@ -1,10 +1,11 @@
-import type { session } from '@millrace/contracts';
+import { session } from '@millrace/contracts';
 import { followSessionRecords, ServiceError } from '@millrace/runtime';
 import type { Clock, Logger, SessionStore } from '@millrace/runtime';
 import { MemoryBudget } from './memory-budget.ts';
 import type { MemoryLimits } from './memory-budget.ts';
 import { SessionWindow } from './session-window.ts';
 import type { SessionLimits, SessionObserver } from './session-window.ts';
+import { waitInRoom } from './wait-in-room.ts';
 import { WaiterLimit, WaitingRoom } from './waiting-room.ts';
 
 /** Limits of everything the packager holds. */
@@ -13,9 +14,21 @@ export interface DirectoryLimits extends SessionLimits, MemoryLimits {
   readonly maxWaiters: number;
 }
 
+/** Which sessions are to be held here, where there are other packagers. */
+export interface Residence {
+  /** True when the session is placed on this packager. */
+  isResident(record: session.SessionRecord): boolean;
+  /** A session is held from now on: it is to be filled. */
+  onAdded(window: SessionWindow): void;
+  /** A session is held no longer. */
+  onRemoved(window: SessionWindow): void;
+}
+
 /** Where a session id stands. */
 export type FoundSession =
   | { readonly kind: 'known'; readonly window: SessionWindow }
+  /** Other packagers have it. */
+  | { readonly kind: 'elsewhere'; readonly record: session.SessionRecord }
   /** It ended and its time is over (410). */
   | { readonly kind: 'gone' }
   | { readonly kind: 'unknown' };
@@ -24,8 +37,15 @@ export type FoundSession =
 const MAX_FORGOTTEN = 10_000;
 /** How long an ended session waits for the last rows of a worker: enough for another one to take over from one that died. */
 const FINISH_DEADLINE_MS = 10_000;
+/** How long a worker waits for its session to be filled; it says hello again after that. */
+const FILL_DEADLINE_MS = 3000;
+/** Readers of the index go to another packager after this. */
+const WATCH_FILL_DEADLINE_MS = 2000;
 /** A session that only a worker knows: its record should come any moment. */
 const ADOPTION_DEADLINE_MS = 30_000;
+
+/** An ended session that others hold: longer than any window. */
+const ELSEWHERE_AFTER_END_MS = 60 * 60_000;
 
 /** All sessions this packager holds, kept in step with the session store. */
 export class SessionDirectory {
@@ -37,6 +57,9 @@ export class SessionDirectory {
   readonly #budget: MemoryBudget;
   readonly #waiterLimit: WaiterLimit;
   readonly #sessions = new Map<string, SessionWindow>();
+  /** Records of sessions that other packagers have. */
+  readonly #elsewhere = new Map<string, session.SessionRecord>();
+  readonly #residence: Residence | undefined;
   readonly #forgotten = new Set<string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Those who wait for a session to become known. */
@@ -51,10 +74,13 @@ export class SessionDirectory {
     readonly clock: Clock;
     readonly logger: Logger;
     readonly observer: Omit<SessionObserver, 'onFinished'>;
+    /** Absent where this is the only packager: it holds every session. */
+    readonly residence?: Residence;
   }) {
     this.#limits = options.limits;
     this.#store = options.sessions;
     this.#clock = options.clock;
+    this.#residence = options.residence;
     this.#logger = options.logger;
     this.#budget = new MemoryBudget(options.limits);
     this.#waiterLimit = new WaiterLimit(options.limits.maxWaiters);
@@ -62,6 +88,7 @@ export class SessionDirectory {
     const { observer } = options;
     this.#observer = {
       onPartStored: (part) => observer.onPartStored(part),
+      onPartCopied: (part) => observer.onPartCopied(part),
       onDuplicate: () => observer.onDuplicate(),
       onRefused: (reason) => observer.onRefused(reason),
       onSegmentCompleted: (...completed) => observer.onSegmentCompleted(...completed),
@@ -87,6 +114,17 @@ export class SessionDirectory {
     return this.#sessions.size;
   }
 
+  /** The limit of everything that is held. */
+  get waiterLimit(): WaiterLimit {
+    return this.#waiterLimit;
+  }
+
+  /** Every record that is known here. */
+  *records(): Iterable<session.SessionRecord> {
+    for (const { record } of this.#sessions.values()) if (record !== undefined) yield record;
+    yield* this.#elsewhere.values();
+  }
+
   /** Begins to follow the session store. */
   start(): void {
     this.#following = followSessionRecords(this.#store, {
@@ -99,11 +137,55 @@ export class SessionDirectory {
   find(id: string): FoundSession {
     const window = this.#sessions.get(id);
     if (window !== undefined) return { kind: 'known', window };
+    const record = this.#elsewhere.get(id);
+    if (record !== undefined) return { kind: 'elsewhere', record };
     return { kind: this.#forgotten.has(id) ? 'gone' : 'unknown' };
   }
 
-  /** The session a worker opens a stream for: the worker may have heard of it before the mirror. */
-  adopt(id: string): SessionWindow {
+  /**
+   * The window of a session once everything that the twins hold is held here too; `undefined` when it is over or the signal is
+   * aborted. One that is unknown is awaited; one that others hold, or that is not filled in time, is `PACKAGER_FILLING`.
+   */
+  async held(id: string, signal: AbortSignal): Promise<SessionWindow | undefined> {
+    const isKnown = (): boolean => this.find(id).kind !== 'unknown';
+    if (!(await waitInRoom(this.arrivals, isKnown, { signal }))) return undefined;
+    const isHere = (): boolean => {
+      const found = this.find(id);
+      return found.kind === 'gone' || (found.kind === 'known' && found.window.isFilled);
+    };
+    const isThere = await waitInRoom(this.arrivals, isHere, { signal, deadlineMs: WATCH_FILL_DEADLINE_MS });
+    const found = this.find(id);
+    if (found.kind === 'known' && found.window.isFilled) return found.window;
+    if (isThere || signal.aborted || this.arrivals.isClosed) return undefined;
+    throw filling(id);
+  }
+
+  /** The same for a worker, which may have heard of its session before the mirror. */
+  async heldForWorker(id: string, signal: AbortSignal): Promise<SessionWindow> {
+    const window = this.#adopt(id);
+    const isReady = (): boolean => window.isFilled || window.isFinished;
+    if (await waitInRoom(window.changes, isReady, { signal, deadlineMs: FILL_DEADLINE_MS })) return window;
+    signal.throwIfAborted();
+    throw filling(id);
+  }
+
+  /** Holds a session that others have: it is filled from them. No effect when there is no place. */
+  hold(id: string): void {
+    const record = this.#elsewhere.get(id);
+    if (record === undefined || this.#isFull(id)) return;
+    this.#add(id).update(record);
+  }
+
+  /** Lets a session go that others have. */
+  letGo(window: SessionWindow): void {
+    const { id, record } = window;
+    if (this.#sessions.get(id) !== window || record === undefined) return;
+    this.#remove(window);
+    this.#elsewhere.set(id, record);
+    this.#logger.info({ sessionId: id }, 'Session let go: it is placed on other packagers');
+  }
+
+  #adopt(id: string): SessionWindow {
     const known = this.#sessions.get(id);
     if (known !== undefined) return known;
     if (this.#abort.signal.aborted)
@@ -112,8 +194,10 @@ export class SessionDirectory {
       this.#observer.onRefused('session-ended');
       throw new ServiceError('FAILED_PRECONDITION', 'PACKAGER_SESSION_ENDED', `Session ${id} is over.`);
     }
+    const record = this.#elsewhere.get(id);
     const window = this.#add(id);
-    this.#awaitRecord(window);
+    if (record === undefined) this.#awaitRecord(window);
+    else window.update(record);
     return window;
   }
 
@@ -131,12 +215,45 @@ export class SessionDirectory {
   #apply(record: session.SessionRecord): void {
     const { sessionId } = record;
     const known = this.#sessions.get(sessionId);
-    if (known === undefined && (this.#forgotten.has(sessionId) || this.#isFull(sessionId))) return;
+    if (known === undefined && this.#forgotten.has(sessionId)) return;
+    if (known === undefined && this.#residence?.isResident(record) === false) {
+      this.#noteElsewhere(record);
+      return;
+    }
+    if (known === undefined && this.#isFull(sessionId)) return;
     const window = known ?? this.#add(sessionId);
     const hadEnded = window.hasEnded;
     window.update(record);
-    if (window.hasEnded && !hadEnded && !window.isFinished)
-      this.#setTimer(sessionId, FINISH_DEADLINE_MS, () => window.finish());
+    if (window.hasEnded && !hadEnded && window.isFilled) this.#awaitEnd(window);
+  }
+
+  #noteElsewhere(record: session.SessionRecord): void {
+    const { sessionId, state } = record;
+    const isNew = !this.#elsewhere.has(sessionId);
+    this.#elsewhere.set(sessionId, record);
+    if (isNew) this.arrivals.wake();
+    // Its packagers say how long it stays; longer than this it does not.
+    if (state === session.SessionState.ENDED)
+      this.#setTimer(sessionId, ELSEWHERE_AFTER_END_MS, () => {
+        this.#elsewhere.delete(sessionId);
+        this.#timers.delete(sessionId);
+        this.#noteForgotten(sessionId);
+      });
+  }
+
+  /** The record has ended: the last rows are to come by a deadline. */
+  #awaitEnd(window: SessionWindow): void {
+    if (!window.isFinished) this.#setTimer(window.id, FINISH_DEADLINE_MS, () => window.finish());
+  }
+
+  /** Everything that the twins hold is held: it can be served. */
+  onFilled(window: SessionWindow): void {
+    if (this.#sessions.get(window.id) !== window) return;
+    const isEmpty = [...window.renditions].length === 0;
+    // It was over before this packager came, and nobody holds it any more.
+    if (window.hasEnded && isEmpty) this.#forget(window);
+    else if (window.hasEnded) this.#awaitEnd(window);
+    this.arrivals.wake();
   }
 
   /** True when there is no place for one more session; said once, until there is one again. */
@@ -165,8 +282,11 @@ export class SessionDirectory {
       limits: this.#limits,
       waiters: new WaitingRoom(this.#waiterLimit),
       observer: this.#observer,
+      isFilled: this.#residence === undefined,
     });
+    this.#elsewhere.delete(id);
     this.#sessions.set(id, window);
+    this.#residence?.onAdded(window);
     this.arrivals.wake();
     return window;
   }
@@ -176,7 +296,8 @@ export class SessionDirectory {
     this.#setTimer(window.id, ADOPTION_DEADLINE_MS, () => {
       if (window.record !== undefined) return;
       if (window.hasWriter) this.#awaitRecord(window);
-      else this.#forget(window);
+      // Not as one that is over: its record may come with the store.
+      else this.#remove(window);
     });
   }
 
@@ -186,15 +307,25 @@ export class SessionDirectory {
   }
 
   #forget(window: SessionWindow): void {
+    this.#remove(window);
+    this.#noteForgotten(window.id);
+    this.#logger.info({ sessionId: window.id, at: this.#clock() }, 'Session forgotten');
+  }
+
+  #remove(window: SessionWindow): void {
     this.#sessions.delete(window.id);
+    clearTimeout(this.#timers.get(window.id));
     this.#timers.delete(window.id);
     window.clear();
-    this.#forgotten.add(window.id);
+    this.#residence?.onRemoved(window);
+  }
+
+  #noteForgotten(id: string): void {
+    this.#forgotten.add(id);
     if (this.#forgotten.size > MAX_FORGOTTEN) {
       const [oldest] = this.#forgotten;
       if (oldest !== undefined) this.#forgotten.delete(oldest);
     }
-    this.#logger.info({ sessionId: window.id, at: this.#clock() }, 'Session forgotten');
   }
 
   /** One timer a session: a later step replaces the one before it. */
@@ -202,4 +333,12 @@ export class SessionDirectory {
     clearTimeout(this.#timers.get(id));
     this.#timers.set(id, setTimeout(run, delayMs));
   }
+}
+
+function filling(sessionId: string): ServiceError {
+  return new ServiceError(
+    'UNAVAILABLE',
+    'PACKAGER_FILLING',
+    `This packager does not hold all of session ${sessionId} yet; ask another one, or again`,
+  );
 }

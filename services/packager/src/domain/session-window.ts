@@ -2,15 +2,19 @@ import { session } from '@millrace/contracts';
 import type { sink } from '@millrace/contracts';
 import { windowSegmentCount } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
-import type { ServiceErrorCode } from '@millrace/runtime';
 import type { MemoryAccount } from './memory-budget.ts';
 import { checkPart } from './part-rules.ts';
+import type { PlacedPart } from './part-rules.ts';
 import { describePosition } from './position.ts';
+import { REFUSALS } from './refusal.ts';
 import type { RefusalReason } from './refusal.ts';
 import { RenditionWindow } from './rendition-window.ts';
+import type { RenditionPast } from './rendition-window.ts';
 import type { StoredSegment } from './stored-segment.ts';
 import { TokenRuling } from './token-ruling.ts';
-import type { WaitingRoom } from './waiting-room.ts';
+import type { Claim } from './token-ruling.ts';
+import { WaiterLimit, WaitingRoom } from './waiting-room.ts';
+import { WriterFeed } from './writer-feed.ts';
 
 /** Sizes that one session may not pass. */
 export interface SessionLimits {
@@ -22,6 +26,8 @@ export interface SessionLimits {
 /** What a session tells those who keep it. */
 export interface SessionObserver {
   onPartStored(part: sink.Part): void;
+  /** A part came from the twin. */
+  onPartCopied(part: sink.Part): void;
   onDuplicate(): void;
   onRefused(reason: RefusalReason): void;
   onSegmentCompleted(session: SessionWindow, rendition: RenditionWindow, segment: StoredSegment): void;
@@ -38,17 +44,6 @@ interface StoredInit {
 
 /** Rendition ids are path segments and labels. */
 const RENDITION_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-/** Code, id and what it means, of each reason. */
-const ERRORS: Readonly<Record<RefusalReason, readonly [ServiceErrorCode, id: string, meaning: string]>> = {
-  'token-stale': ['FAILED_PRECONDITION', 'PACKAGER_TOKEN_STALE', 'Another lease rules the position'],
-  contradiction: ['FAILED_PRECONDITION', 'PACKAGER_CONTRADICTION', 'It contradicts what is held'],
-  'out-of-order': ['FAILED_PRECONDITION', 'PACKAGER_OUT_OF_ORDER', 'Something before it is missing'],
-  invalid: ['INVALID_ARGUMENT', 'PACKAGER_INVALID', 'A message that cannot be right'],
-  'too-long': ['INVALID_ARGUMENT', 'PACKAGER_TOO_LONG', 'Longer than the target duration (H-2)'],
-  memory: ['RESOURCE_EXHAUSTED', 'PACKAGER_MEMORY', 'No memory is left for media'],
-  limit: ['RESOURCE_EXHAUSTED', 'PACKAGER_LIMIT', 'A limit of this packager is reached'],
-  'session-ended': ['FAILED_PRECONDITION', 'PACKAGER_SESSION_ENDED', 'The session is over'],
-};
 
 /**
  * One session: its renditions, init segments, the tokens that rule it and those who wait for it.
@@ -59,6 +54,12 @@ export class SessionWindow {
   readonly id: string;
   /** Those who wait for a segment, a playlist or the end. */
   readonly waiters: WaitingRoom;
+  /** Those who follow every part: woken at each change of what is held, of the record and of the streams. */
+  readonly changes = new WaitingRoom(new WaiterLimit(Infinity));
+  /** True when playlists stand still because neither a worker nor a twin that has one brings anything. */
+  isStalled = false;
+  /** True while something that is missing may come from a twin. */
+  canCatchUp = false;
   readonly #account: MemoryAccount;
   readonly #limits: SessionLimits;
   readonly #observer: SessionObserver;
@@ -66,8 +67,9 @@ export class SessionWindow {
   readonly #inits = new Map<string, StoredInit>();
   readonly #ruling = new TokenRuling();
   #record: session.SessionRecord | undefined;
-  #openStreams = 0;
+  readonly #feed = new WriterFeed();
   #isFinished = false;
+  #isFilled: boolean;
 
   constructor(options: {
     readonly id: string;
@@ -75,8 +77,11 @@ export class SessionWindow {
     readonly limits: SessionLimits;
     readonly waiters: WaitingRoom;
     readonly observer: SessionObserver;
+    /** False for one that is to be filled from a twin first. */
+    readonly isFilled: boolean;
   }) {
     this.id = options.id;
+    this.#isFilled = options.isFilled;
     this.waiters = options.waiters;
     this.#account = options.account;
     this.#limits = options.limits;
@@ -102,9 +107,29 @@ export class SessionWindow {
     return this.#isFinished;
   }
 
+  /** True when everything is held that the twins hold, so that it can be served from here. */
+  get isFilled(): boolean {
+    return this.#isFilled;
+  }
+
   /** True while a worker has a stream open. */
   get hasWriter(): boolean {
-    return this.#openStreams > 0;
+    return this.#feed.hasWriter;
+  }
+
+  /** True when workers bring every rendition, so that nothing has to come from the twin. */
+  get isFed(): boolean {
+    return this.#feed.bringsAll(this.presentation?.renditions.map(({ id }) => id) ?? []);
+  }
+
+  /** The tokens that rule, ascending. */
+  get claims(): readonly Claim[] {
+    return this.#ruling.claims;
+  }
+
+  /** Every init segment that is held. */
+  get inits(): Iterable<sink.InitSegment> {
+    return this.#inits.values();
   }
 
   get renditions(): Iterable<RenditionWindow> {
@@ -132,7 +157,7 @@ export class SessionWindow {
     this.#record = record;
     if (!hadPresentation) for (const window of this.#renditions.values()) this.#applyTerms(window);
     this.finishIfOver();
-    this.waiters.wake();
+    this.#wakeAll();
   }
 
   /** Answers a worker's hello: what is held, and where to go on. */
@@ -149,7 +174,8 @@ export class SessionWindow {
         { rulingToken },
       );
     }
-    this.#openStreams += 1;
+    this.#feed.open();
+    this.changes.wake();
     const renditions = [...this.#renditions.values()].map((window) => window.resume());
     return {
       renditions: renditions.filter(({ resume }) => resume !== undefined),
@@ -159,8 +185,9 @@ export class SessionWindow {
 
   /** A worker's stream was closed. */
   closeStream(): void {
-    this.#openStreams -= 1;
+    this.#feed.close();
     this.finishIfOver();
+    this.changes.wake();
   }
 
   /** Keeps the init segment of a rendition's period; the first one stays. */
@@ -186,7 +213,7 @@ export class SessionWindow {
     if (!this.#account.take(init.data.length))
       throw this.#refuse('memory', 'raise memory.* or lower the bitrates');
     this.#inits.set(key, { renditionId: init.renditionId, period: init.period, data: init.data });
-    this.waiters.wake();
+    this.#wakeAll();
   }
 
   /** Keeps a part, or acknowledges one that is held already. */
@@ -195,21 +222,83 @@ export class SessionWindow {
     if (!checkPart(part, this.#limits.maxPartBytes))
       throw this.#refuse('invalid', `a part of ${part.renditionId} has no position or values out of range`);
     const rulingToken = this.#ruling.rulingAt(part.position);
-    const place = `${part.renditionId} ${describePosition(part.position)}`;
-    if (rulingToken !== token)
+    if (rulingToken !== token) {
+      const place = `${part.renditionId} ${describePosition(part.position)}`;
       throw this.#refuse('token-stale', `token ${rulingToken} rules ${place}, not ${token}`, { rulingToken });
+    }
+    const isNew = this.#take(part, nowMs);
+    this.#feed.take(part.renditionId);
+    if (isNew) this.#observer.onPartStored(part);
+    else this.#observer.onDuplicate();
+    this.changes.wake();
+  }
+
+  /** True when a worker's part cannot be taken yet, because parts before it are missing. */
+  lacksBefore(part: sink.Part): boolean {
+    if (this.#isFinished || !checkPart(part, this.#limits.maxPartBytes)) return false;
+    return this.#renditions.get(part.renditionId)?.isBefore(part) ?? part.position.part > 0;
+  }
+
+  /** Parts of a rendition did not come from a worker; they are to come from the twin. */
+  noteMissing(renditionId: string): void {
+    this.#feed.miss(renditionId);
+    this.changes.wake();
+  }
+
+  /** Takes what a twin held when it was asked: the tokens that rule, and what is over already. */
+  copyPast(
+    claims: readonly Claim[],
+    renditions: Iterable<RenditionPast & { readonly renditionId: string }>,
+  ): void {
+    for (const { token, from } of claims) this.#ruling.claim(token, from);
+    for (const past of renditions) this.#windowOf(past.renditionId).restorePast(past);
+  }
+
+  /** Keeps a part that a twin holds, whoever made it; nothing of a rendition that workers bring. */
+  copyPart(part: sink.Part, nowMs: number): void {
+    if (this.#isFinished || this.#feed.brings(part.renditionId)) return;
+    if (!checkPart(part, this.#limits.maxPartBytes))
+      throw this.#refuse('invalid', `a part of ${part.renditionId} has no position or values out of range`);
+    // Not taken again: part 0 of an unfinished segment with B-frames would begin it anew.
+    if (this.#windowOf(part.renditionId).holdsPart(part)) return;
+    if (!this.#take(part, nowMs)) return;
+    this.#observer.onPartCopied(part);
+    this.changes.wake();
+  }
+
+  /** Everything that the twins hold is held here: from now on it is served from here. */
+  markFilled(): void {
+    if (this.#isFilled) return;
+    this.#isFilled = true;
+    this.finishIfOver();
+    this.#wakeAll();
+  }
+
+  /** Lets go of what is held, since it does not go with what the twin holds; it is to be filled anew. */
+  restart(): void {
+    this.#release();
+    this.#renditions.clear();
+    this.#feed.miss();
+    this.#isFilled = false;
+    this.#wakeAll();
+  }
+
+  /** Stores a part; false when it was held already. */
+  #take(part: PlacedPart, nowMs: number): boolean {
     const window = this.#windowOf(part.renditionId);
     const outcome = window.take(part, nowMs);
-    switch (outcome.kind) {
-      case 'refused':
-        throw this.#refuse(outcome.refusal.reason, `${place}: ${outcome.refusal.message}`);
-      case 'duplicate':
-        this.#observer.onDuplicate();
-        return;
-      case 'stored':
-        this.#observer.onPartStored(part);
-        if (outcome.completed !== undefined) this.#onCompleted(window, outcome.completed);
+    if (outcome.kind === 'refused') {
+      const place = `${part.renditionId} ${describePosition(part.position)}`;
+      throw this.#refuse(outcome.refusal.reason, `${place}: ${outcome.refusal.message}`);
     }
+    if (outcome.kind === 'duplicate') return false;
+    if (outcome.completed !== undefined) this.#onCompleted(window, outcome.completed);
+    return true;
+  }
+
+  #wakeAll(): void {
+    this.waiters.wake();
+    this.changes.wake();
   }
 
   #onCompleted(window: RenditionWindow, segment: StoredSegment): void {
@@ -226,7 +315,7 @@ export class SessionWindow {
     details: Readonly<Record<string, unknown>> = {},
   ): ServiceError {
     this.#observer.onRefused(reason);
-    const [code, id, meaning] = ERRORS[reason];
+    const [code, id, meaning] = REFUSALS[reason];
     return new ServiceError(code, id, `${meaning}: ${message}`, {
       details: { sessionId: this.id, ...details },
     });
@@ -284,9 +373,9 @@ export class SessionWindow {
    * the owner of this calls `finish`.
    */
   finishIfOver(): void {
-    if (this.#isFinished || !this.hasEnded) return;
+    if (this.#isFinished || !this.hasEnded || !this.#isFilled) return;
     const lastK = this.#record?.periods.at(-1)?.lastK;
-    if (lastK === undefined ? this.#openStreams === 0 : this.#hasRowsTo(lastK)) this.finish();
+    if (lastK === undefined ? !this.hasWriter : this.#hasRowsTo(lastK)) this.finish();
   }
 
   /** Ends the session for players, whatever may still have been under way. */
@@ -294,7 +383,7 @@ export class SessionWindow {
     if (this.#isFinished) return;
     this.#isFinished = true;
     this.#observer.onFinished(this);
-    this.waiters.wake();
+    this.#wakeAll();
   }
 
   #hasRowsTo(lastK: number): boolean {
@@ -305,10 +394,15 @@ export class SessionWindow {
   /** Lets go of everything and of everybody who waits; what comes afterwards is refused. */
   clear(): void {
     this.#isFinished = true;
+    this.#release();
+    this.waiters.close();
+    this.changes.close();
+  }
+
+  #release(): void {
     for (const window of this.#renditions.values()) window.clear();
     for (const { data } of this.#inits.values()) this.#account.release(data.length);
     this.#inits.clear();
-    this.waiters.close();
   }
 }
 

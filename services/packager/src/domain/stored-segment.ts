@@ -96,6 +96,30 @@ export class StoredSegment {
     this.#body = body;
   }
 
+  /** One of its parts as its author has sent it. */
+  toPart(index: number): sink.Part | undefined {
+    const part = this.#parts[index];
+    if (part === undefined) return undefined;
+    const before = this.#parts.slice(0, index).reduce((ticks, { durationTicks }) => ticks + durationTicks, 0);
+    const isLast = this.isComplete && index === this.#parts.length - 1;
+    return {
+      renditionId: this.renditionId,
+      position: { k: this.k, part: index },
+      period: this.period,
+      msn: this.msn,
+      discontinuitySequence: this.discontinuitySequence,
+      hasDiscontinuity: this.hasDiscontinuity,
+      baseMediaDecodeTime: this.baseMediaDecodeTime + before,
+      durationTicks: part.durationTicks,
+      utcOffsetUs: this.utcOffsetUs,
+      isIndependent: part.isIndependent,
+      isGap: part.isGap,
+      isLast,
+      data: part.bytes,
+      runFirstK: isLast ? this.#runFirstK : 0,
+    };
+  }
+
   /** The row, as it travels. */
   toRow(): sink.Row {
     return {

@@ -1,7 +1,8 @@
 import type { sink } from '@millrace/contracts';
 import { comparePositions } from './position.ts';
 
-interface Claim {
+/** From where on a token rules. */
+export interface Claim {
   readonly token: number;
   readonly from: sink.Position;
 }
@@ -17,6 +18,11 @@ const MAX_CLAIMS = 16;
 export class TokenRuling {
   /** Tokens and positions both rise: a claim that a higher token makes meaningless is not kept. */
   #claims: Claim[] = [];
+
+  /** The claims that count, tokens ascending. */
+  get claims(): readonly Claim[] {
+    return this.#claims;
+  }
 
   /** The token that rules a position; 0 when none does. */
   rulingAt(position: sink.Position): number {

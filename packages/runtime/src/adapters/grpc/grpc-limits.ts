@@ -21,6 +21,8 @@ const FRAGMENTS_BYTES = 32 * MEBIBYTE;
 export const MESSAGE_LIMITS = {
   relay: { maxSendBytes: QUESTION_BYTES, maxReceiveBytes: FRAGMENTS_BYTES },
   packager: { maxSendBytes: PART_BYTES, maxReceiveBytes: ROWS_BYTES },
+  /** Copies between packagers; a packager serves these limits to workers and readers as well. */
+  twin: { maxSendBytes: PART_BYTES, maxReceiveBytes: PART_BYTES },
   control: { maxSendBytes: QUESTION_BYTES, maxReceiveBytes: QUESTION_BYTES },
 } as const satisfies Readonly<Record<string, MessageLimits>>;
 

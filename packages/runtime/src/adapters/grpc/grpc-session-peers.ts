@@ -13,6 +13,7 @@ import type { GrpcMetrics } from './grpc-metrics.ts';
 import { GrpcRenditionSink } from './grpc-rendition-sink.ts';
 import { GrpcSegmentIndex } from './grpc-segment-index.ts';
 import type { GrpcTlsConfig } from './grpc-tls.ts';
+import { LazyChannel } from './lazy-channel.ts';
 
 /** What the peers are reached with. */
 export interface GrpcSessionPeersOptions {
@@ -74,30 +75,6 @@ export class GrpcSessionPeers implements SessionPeers {
     const channel = new LazyChannel(() => GrpcChannel.open({ address, tls, limits, logger }));
     this.#channels.push(channel);
     return channel;
-  }
-}
-
-/** A channel that is opened with the first call. */
-class LazyChannel {
-  readonly #open: () => Promise<GrpcChannel>;
-  #opening: Promise<GrpcChannel> | undefined;
-
-  constructor(open: () => Promise<GrpcChannel>) {
-    this.#open = open;
-  }
-
-  get(): Promise<GrpcChannel> {
-    this.#opening ??= this.#open().catch((error: unknown) => {
-      // A certificate may be there the next time.
-      this.#opening = undefined;
-      throw error;
-    });
-    return this.#opening;
-  }
-
-  async close(): Promise<void> {
-    const channel = await this.#opening?.catch(() => undefined);
-    channel?.close();
   }
 }
 

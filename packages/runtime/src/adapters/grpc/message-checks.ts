@@ -1,11 +1,15 @@
 import { control, relay } from '@millrace/contracts';
-import type { segmentIndex, sink } from '@millrace/contracts';
+import type { segmentIndex, sink, twin } from '@millrace/contracts';
 import { invalidMessage } from './method.ts';
 
 /** Ids are ULIDs and names of ours; a longer text is nobody's. */
 const MAX_ID_CHARACTERS = 256;
 /** What people and encoders write. */
 const MAX_TEXT_CHARACTERS = 4096;
+/** More than a packager keeps of a session, so that a header costs next to nothing. */
+const MAX_CLAIMS = 64;
+const MAX_RENDITIONS = 256;
+const MAX_RANGES = 1024;
 
 /**
  * What a message over the wire has to keep beside its types, before a port sees it. Decoding has made sure of the types and of
@@ -26,6 +30,33 @@ export function checkOpenPeriod({ sessionId, reason }: relay.OpenPeriodRequest):
 /** A watch has a session. */
 export function checkWatch({ sessionId }: segmentIndex.WatchRequest): void {
   requireId(sessionId, 'session_id');
+}
+
+/** A copy is of a session. */
+export function checkFollow({ sessionId }: twin.FollowRequest): void {
+  requireId(sessionId, 'session_id');
+}
+
+/** What a packager gives another is one of the kinds that are known; lists are as long as a packager's can be. */
+export function checkFollowAnswer({ payload }: twin.FollowResponse): void {
+  if (payload === undefined) throw invalidMessage('payload is missing, or of a kind that is not known here');
+  if (payload.$case === 'init' || payload.$case === 'part')
+    requireAtMost(payload.value.renditionId, MAX_ID_CHARACTERS, 'rendition_id');
+  if (payload.$case === 'claim') requireClaim(payload.value);
+  if (payload.$case !== 'header') return;
+  const { claims, renditions } = payload.value;
+  requireFew(claims, MAX_CLAIMS, 'header.claims');
+  for (const claim of claims) requireClaim(claim);
+  requireFew(renditions, MAX_RENDITIONS, 'header.renditions');
+  for (const { renditionId, known } of renditions) {
+    requireAtMost(renditionId, MAX_ID_CHARACTERS, 'rendition_id');
+    requireFew(known, MAX_RANGES, 'known');
+    let next = 0;
+    for (const { first, last } of known) {
+      if (first < next || last < first) throw invalidMessage('known has ranges that do not ascend');
+      next = last + 1;
+    }
+  }
 }
 
 /** A question about a key has texts of a sane size; the hash may be anything, since a wrong one is a wrong key. */
@@ -68,6 +99,15 @@ export function checkNothing(): void {}
 function requireId(value: string, field: string): void {
   if (value === '') throw invalidMessage(`${field} is missing`);
   requireAtMost(value, MAX_ID_CHARACTERS, field);
+}
+
+function requireClaim({ token, from }: twin.TokenClaim): void {
+  const isFit = token > 0 && from !== undefined && from.k >= 0 && from.part >= 0;
+  if (!isFit) throw invalidMessage('a claim needs a token above 0 and a first position');
+}
+
+function requireFew(items: readonly unknown[], max: number, field: string): void {
+  if (items.length > max) throw invalidMessage(`${field} has ${items.length} items; it may have ${max}`);
 }
 
 function requireAtMost(value: string, maxCharacters: number, field: string): void {

@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
+import type { twin } from '@millrace/contracts';
 import * as fc from 'fast-check';
 import { ServiceError } from '../../service-error.ts';
 import { FIRST_K, initOf, partOf } from '../../testing/contract-parts.ts';
 import {
   checkAuthorizePublish,
   checkAuthorizePublishAnswer,
+  checkFollow,
+  checkFollowAnswer,
   checkNothing,
   checkOpenPeriod,
   checkPublish,
@@ -15,7 +18,7 @@ import {
 } from './message-checks.ts';
 import { marshal, unmarshal } from './method.ts';
 import type { Check, Method } from './method.ts';
-import { AUTHORIZE_PUBLISH, OPEN_PERIOD, PUBLISH, SUBSCRIBE, WATCH } from './methods.ts';
+import { AUTHORIZE_PUBLISH, FOLLOW, OPEN_PERIOD, PUBLISH, SUBSCRIBE, WATCH } from './methods.ts';
 
 const numRuns = Number(process.env['MILLRACE_FUZZ_RUNS'] ?? 500);
 const seed = 1;
@@ -96,6 +99,25 @@ const CASES: readonly Case[] = [
   ),
   ...bothWays('Watch', WATCH, [checkWatch, checkNothing], [{ sessionId: 'session' }, { rows: [row, row] }]),
   ...bothWays(
+    'Follow',
+    FOLLOW,
+    [checkFollow, checkFollowAnswer],
+    [
+      { sessionId: 'session' },
+      {
+        payload: {
+          $case: 'header',
+          value: {
+            ...{ isHeld: true, isFed: false, claims: [{ token: 1e15, from: { k: FIRST_K, part: 1 } }] },
+            renditions: [
+              { renditionId: '720p', known: [{ first: 1, last: FIRST_K }], longestWindowMs: 12_000 },
+            ],
+          },
+        },
+      },
+    ],
+  ),
+  ...bothWays(
     'AuthorizePublish',
     AUTHORIZE_PUBLISH,
     [checkAuthorizePublish, checkAuthorizePublishAnswer],
@@ -152,3 +174,38 @@ test('a part is read as it was written, byte by byte', () => {
     { numRuns: Math.min(numRuns, 10_000), seed },
   );
 });
+
+test.each([
+  ['ranges that overlap', { renditions: [{ renditionId: 'a', known: [range(1, 5), range(5, 6)] }] }],
+  ['a range that ends before it begins', { renditions: [{ renditionId: 'a', known: [range(5, 1)] }] }],
+  ['a claim without a position', { claims: [{ token: 1, from: undefined }] }],
+  ['a claim without a token', { claims: [{ token: 0, from: { k: 1, part: 0 } }] }],
+  ['more claims than there can be', { claims: Array.from({ length: 65 }, (_, k) => claim(k + 1)) }],
+  ['more ranges than there can be', { renditions: [{ renditionId: 'a', known: manyRanges(1025) }] }],
+])('the header of a copy with %s is refused', (_, { claims = [], renditions = [] }: HeaderCase) => {
+  const value = {
+    ...{ isHeld: true, isFed: true, claims: [...claims] },
+    renditions: renditions.map(({ renditionId, known }) => ({
+      ...{ renditionId, known: [...known], longestWindowMs: 0 },
+    })),
+  };
+  const bytes = marshal(FOLLOW.response, { payload: { $case: 'header', value } });
+  expect(unmarshal(FOLLOW.response, bytes, checkFollowAnswer)).toMatchObject({ id: 'GRPC_MESSAGE_INVALID' });
+});
+
+interface HeaderCase {
+  readonly claims?: readonly twin.TokenClaim[];
+  readonly renditions?: readonly { readonly renditionId: string; readonly known: readonly twin.Range[] }[];
+}
+
+function range(first: number, last: number): twin.Range {
+  return { first, last };
+}
+
+function manyRanges(count: number): readonly twin.Range[] {
+  return Array.from({ length: count }, (_, index) => range(index * 2, index * 2));
+}
+
+function claim(token: number): twin.TokenClaim {
+  return { token, from: { k: token, part: 0 } };
+}

@@ -1,4 +1,4 @@
-import { control, relay, segmentIndex, sink } from '@millrace/contracts';
+import { control, relay, segmentIndex, sink, twin } from '@millrace/contracts';
 import type { Method } from './method.ts';
 
 /** `MediaRelay.Subscribe`. */
@@ -27,6 +27,13 @@ export const WATCH: Method<segmentIndex.WatchRequest, segmentIndex.WatchResponse
   path: segmentIndex.SegmentIndexService.watch.path,
   request: segmentIndex.WatchRequest,
   response: segmentIndex.WatchResponse,
+};
+
+/** `SessionCopy.Follow`. */
+export const FOLLOW: Method<twin.FollowRequest, twin.FollowResponse> = {
+  path: twin.SessionCopyService.follow.path,
+  request: twin.FollowRequest,
+  response: twin.FollowResponse,
 };
 
 /** `Control.AuthorizePublish`. */

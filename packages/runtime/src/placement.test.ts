@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { InstanceRegistration } from '@millrace/runtime';
+import type { InstanceRegistration } from './ports/instance-directory.ts';
 import { choosePackagers } from './placement.ts';
 
 const packager = (id: string, change: Partial<InstanceRegistration> = {}): InstanceRegistration => ({
