@@ -73,6 +73,19 @@ test('it is lost when the store says so, is asked for no more, and is not given 
   expect(release).not.toHaveBeenCalled();
 });
 
+test('a successor that has it is told of once, with its first position; the lease is not given up', async () => {
+  const from = { k: 12, part: 0 };
+  const renew = jest.fn(async (): Promise<LeaseState> => ({ kind: 'handed-over', from }));
+  const release = jest.fn(async () => true);
+  const keeper = await acquire(keeperOf({ renew, release }));
+  await jest.advanceTimersByTimeAsync(5000);
+  expect(await keeper.handedOver).toEqual(from);
+  expect(keeper.lost.aborted).toBe(false);
+  expect(await keeper.release()).toBe(false);
+  expect(renew).toHaveBeenCalledTimes(1);
+  expect(release).not.toHaveBeenCalled();
+});
+
 test('giving it up waits for no store, neither for a renewal that is under way', async () => {
   const keeper = await acquire(keeperOf({ renew: never, release: never }));
   await jest.advanceTimersByTimeAsync(600);

@@ -17,8 +17,8 @@ function partAt(k: number, part: number, durationTicks = 90_000) {
   };
 }
 
-function authorOf(window = new RowWindow()) {
-  return new RowAuthor({ grid, renditions, reply: window.reply(), from: { k: 0, part: 0 } });
+function authorOf(window = new RowWindow(), from = { k: 0, part: 0 }) {
+  return new RowAuthor({ grid, renditions, reply: window.reply(), from });
 }
 
 describe('numbers', () => {
@@ -105,6 +105,53 @@ test('a row names the first of its run: of gaps, of media, or of a hole, also fo
     [16, false, 14],
     [19, false, 19],
   ]);
+});
+
+describe('a handover', () => {
+  test('the successor begins at its first position with the numbers that follow those of the worker before', () => {
+    const window = new RowWindow();
+    const before = authorOf(window);
+    before.beginPeriod(0, 10);
+    const make = (author: RowAuthor, k: number): void => {
+      for (const part of [0, 1]) {
+        for (const id of ['v', 'audio']) window.take(author.author(id, partAt(k, part)));
+      }
+    };
+    make(before, 10);
+    // The successor says hello when segment 11 is begun and is to make what comes from 13 on.
+    window.take(before.author('v', partAt(11, 0)));
+    const successor = authorOf(window, { k: 13, part: 0 });
+    successor.beginPeriod(0, 11);
+    expect(successor.next('v')).toEqual({ k: 13, part: 0 });
+    expect(successor.author('v', partAt(12, 1))).toEqual([]);
+    window.take(before.author('v', partAt(11, 1)));
+    for (const part of [0, 1]) window.take(before.author('audio', partAt(11, part)));
+    make(before, 12);
+    make(successor, 13);
+    expect(window.rowsOf('audio').map(({ k, msn, runFirstK }) => [k, msn, runFirstK])).toEqual([
+      [10, 10, 10],
+      [11, 11, 10],
+      [12, 12, 10],
+      [13, 13, 10],
+    ]);
+  });
+
+  test('a period that ends before leaves the successor nothing of it, and numbers the next one as the worker before does', () => {
+    const window = new RowWindow();
+    const before = authorOf(window);
+    before.beginPeriod(0, 10);
+    for (const id of ['v', 'audio']) window.take(before.author(id, partAt(10, 0)));
+    const successor = authorOf(window, { k: 13, part: 0 });
+    successor.beginPeriod(0, 10);
+    window.take(before.endPeriod(11));
+    expect(successor.endPeriod(11)).toEqual([]);
+    before.beginPeriod(1, 12);
+    successor.beginPeriod(1, 12);
+    window.take(before.author('v', partAt(12, 0)));
+    window.take(before.author('v', partAt(12, 1)));
+    window.take(successor.author('v', partAt(13, 0)));
+    expect(window.rowsOf('v').at(-1)).toMatchObject({ k: 13, discontinuitySequence: 1 });
+  });
 });
 
 test('a segment is complete once, when the last rendition has it, and names its gaps', () => {

@@ -87,7 +87,8 @@ export class RowAuthor {
       state.mediaEndTicks = undefined;
       state.isGapSegment = isHandedOver || state.next.part === 0 || known?.isGapSegment === true;
       state.hasHole = !isHandedOver && known?.hasHole === true;
-      state.run = known?.run;
+      // The worker that hands over makes media up to there, or it would not have been asked to go on so far.
+      state.run = known?.run ?? (isHandedOver ? { isGap: false, firstK: this.#numbers.firstK } : undefined);
       state.gapSegments.clear();
     }
     this.#completedBefore = this.#firstOpenK();
