@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FIRST_K, PackagerHarness } from './testing/packager-harness.ts';
-import type { Answer } from './testing/packager-harness.ts';
+import type { Answer } from './testing/http-get.ts';
 import { gapPart, initSegment, part } from './testing/synthetic-parts.ts';
 
 let harness: PackagerHarness | undefined;

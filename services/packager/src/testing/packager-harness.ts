@@ -1,5 +1,5 @@
-import { createServer, request as httpRequest } from 'node:http';
-import type { IncomingHttpHeaders, Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { control, session } from '@millrace/contracts';
@@ -10,18 +10,13 @@ import { ManualClock } from '@millrace/testkit';
 import { Registry } from 'prom-client';
 import { packagerConfigSchema, startPackager } from '../app.ts';
 import type { PackagerConfig, RunningPackager } from '../app.ts';
+import { getFrom, metricIn } from './http-get.ts';
+import type { Answer, GetOptions } from './http-get.ts';
 import { initSegment, part, presentation } from './synthetic-parts.ts';
 
 /** First segment of the tests' sessions. */
 export const FIRST_K = 895_000_000;
 const CHANNEL = 'demo';
-
-/** An answer, whole. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-}
 
 /** A packager on a loopback port, with a session store that the test writes. */
 export class PackagerHarness {
@@ -130,54 +125,18 @@ export class PackagerHarness {
   }
 
   /** Sends a request to the object `rest` of this session. */
-  async get(
-    rest: string,
-    options: {
-      readonly method?: string;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly signal?: AbortSignal;
-    } = {},
-  ): Promise<Answer> {
+  async get(rest: string, options: GetOptions = {}): Promise<Answer> {
     return this.getPath(this.path(rest), options);
   }
 
   /** Sends a request for a path. */
-  getPath(
-    path: string,
-    options: {
-      readonly method?: string;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly signal?: AbortSignal;
-    } = {},
-  ): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const request = httpRequest(
-        { host: '127.0.0.1', port: this.port, path, agent: false, ...options },
-        (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.on('error', reject);
-          response.on('end', () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              headers: response.headers,
-              body: Buffer.concat(chunks),
-            }),
-          );
-        },
-      );
-      request.on('error', reject);
-      request.end();
-    });
+  getPath(path: string, options: GetOptions = {}): Promise<Answer> {
+    return getFrom(this.port, path, options);
   }
 
   /** Value of a metric with these labels; 0 when it was never counted. */
-  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const metric = await this.registry.getSingleMetric(name)?.get();
-    const found = metric?.values.filter((value) =>
-      Object.entries(labels).every(([label, wanted]) => String(value.labels[label]) === wanted),
-    );
-    return found?.reduce((sum, { value }) => sum + value, 0) ?? 0;
+  metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    return metricIn(this.registry, name, labels);
   }
 
   async stop(): Promise<void> {
