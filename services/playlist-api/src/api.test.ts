@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { InstanceRegistration } from '@millrace/runtime';
 import { publicPaths, readOpenApiDocument } from './http/openapi-document.ts';
 import { ADMIN_TOKEN, createFixture } from './testing/fixture.ts';
 import type { Fixture } from './testing/fixture.ts';
@@ -411,10 +412,33 @@ const OPERATIONS: Readonly<Record<string, OperationCases>> = {
       { method: 'GET', path: '/sessions/short', ...invalid },
     ],
   },
+  moveSession: {
+    valid: [
+      {
+        method: 'POST',
+        path: '/sessions/{session}/move',
+        status: 202,
+        answer: { channel: 'news', ingest: 'ingest-1', encoder: 'encoder-1' },
+      },
+    ],
+    invalid: [
+      {
+        method: 'POST',
+        path: '/sessions/01K0000000000000000000000B/move',
+        status: 404,
+        answer: { id: 'PLAYLIST_API_SESSION_UNKNOWN' },
+      },
+      { method: 'POST', path: '/sessions/short/move', ...invalid },
+    ],
+  },
 };
 
 let fixture: Fixture;
 let ids: { readonly key: string; readonly session: string };
+
+function workerOf(id: string): InstanceRegistration {
+  return { kind: 'worker', id, address: '', capacityUnits: 4, loadUnits: 1, isDraining: false };
+}
 
 async function start(): Promise<void> {
   fixture = await createFixture();
@@ -425,6 +449,8 @@ async function start(): Promise<void> {
   fixture.index.add(sessionId, rowsOf(FIRST_K, 1));
   fixture.clock.advance(3000);
   await fixture.untilPlayable('news');
+  await fixture.leases.acquire({ channel: 'news', sessionId, workerId: 'worker-1', from: { k: 0, part: 0 } });
+  fixture.workers.push(workerOf('worker-1'), workerOf('worker-2'));
   ids = { key: (made.body as { id: string }).id, session: sessionId };
 }
 

@@ -8,6 +8,8 @@ import type {
   Logger,
   SessionStore,
   UnclaimedSessions,
+  InstanceRegistration,
+  LeaseStore,
 } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
 import { FileChannelStore } from './adapters/file-channel-store.ts';
@@ -22,6 +24,7 @@ import { DEFAULT_LADDER_NAME, DEFAULT_RUNGS } from './domain/ladder.ts';
 import { PublishControl } from './domain/publish-control.ts';
 import { SessionMirror } from './domain/session-mirror.ts';
 import type { PackagerPeers } from './domain/session-mirror.ts';
+import { SessionWork } from './domain/session-work.ts';
 import { createHandler } from './http/handler.ts';
 import type { HttpHandler } from './http/handler.ts';
 import { createPlaylistApiMetrics } from './metrics.ts';
@@ -35,7 +38,9 @@ export type { HttpHandler } from './http/handler.ts';
 export interface PlaylistApiDependencies {
   readonly store: ChannelStore;
   readonly sessions: SessionStore;
-  readonly leases: UnclaimedSessions;
+  readonly leases: LeaseStore & UnclaimedSessions;
+  /** The workers that there are; none inside one process, where sessions cannot be moved. */
+  readonly workers: () => readonly InstanceRegistration[];
   readonly peers: PackagerPeers;
   readonly events: EventEmitter;
   readonly logger: Logger;
@@ -60,7 +65,7 @@ export async function startPlaylistApi(
   config: PlaylistApiConfig,
   dependencies: PlaylistApiDependencies,
 ): Promise<RunningPlaylistApi> {
-  const { store, sessions, leases, peers, events, logger, registry, clock } = dependencies;
+  const { store, sessions, leases, workers, peers, events, logger, registry, clock } = dependencies;
   const metrics = createPlaylistApiMetrics(registry);
   if ((await store.getLadder(DEFAULT_LADDER_NAME)) === undefined) {
     await store.putLadder({ name: DEFAULT_LADDER_NAME, rungs: DEFAULT_RUNGS, updatedAtMs: clock() });
@@ -95,6 +100,7 @@ export async function startPlaylistApi(
     store,
     catalogue,
     mirror,
+    work: new SessionWork({ leases, workers, events }),
     clock,
     logger,
     metrics,

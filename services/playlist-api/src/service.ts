@@ -7,6 +7,7 @@ import {
   ServiceError,
   startGrpcServer,
   stopInOrder,
+  watchInstances,
 } from '@millrace/runtime';
 import type { Clock, ListenerAddresses, Logger, RedisConnection, Stoppable } from '@millrace/runtime';
 import type { Registry } from 'prom-client';
@@ -34,10 +35,21 @@ export async function startPlaylistApiService(
   const started: Stoppable[] = [platform];
   const stop = (deadlineMs: number): Promise<void> => stopInOrder(started, deadlineMs);
   try {
-    const { redis, sessions, leases, peers, events, grpcMetrics } = platform;
+    const { redis, sessions, leases, instances, peers, events, grpcMetrics } = platform;
+    const known = watchInstances(instances, 'worker', logger);
+    started.unshift(known);
+    const workers = (): typeof known.list => known.list;
     await awaitRedis(redis);
     const store = new RedisChannelStore({ redis, logger });
-    const api = await startPlaylistApi(config, { ...dependencies, store, sessions, leases, peers, events });
+    const api = await startPlaylistApi(config, {
+      ...dependencies,
+      store,
+      sessions,
+      leases,
+      workers,
+      peers,
+      events,
+    });
     started.unshift(api);
     const server = await startGrpcServer({
       ...{ host: grpc.host, port: grpc.port, tls: grpc.tls, limits: served(MESSAGE_LIMITS.control) },

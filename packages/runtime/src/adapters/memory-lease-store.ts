@@ -88,6 +88,10 @@ export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
     }
   }
 
+  async holderOf(session: SessionRef): Promise<string | undefined> {
+    return this.#isHeld(session, this.#clock()) ? this.#held.get(session.channel)?.lease.workerId : undefined;
+  }
+
   async withdraw(sessions: readonly SessionRef[]): Promise<void> {
     for (const { sessionId } of sessions) this.#unclaimed.delete(sessionId);
   }

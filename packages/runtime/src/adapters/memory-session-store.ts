@@ -65,12 +65,13 @@ export class MemorySessionStore implements SessionStore {
     const isContinued = known !== undefined && known.record.state !== session.SessionState.ENDED;
     const state = isContinued ? known : this.#openSession(claim, nowMs);
     state.publication = publication;
-    const { ingest } = claim;
-    const isMoved = state.record.ingest?.id !== ingest.id || state.record.ingest.address !== ingest.address;
+    const { ingest, encoderId: encoder } = claim;
+    const { record } = state;
+    const isMoved = record.ingest?.id !== ingest.id || record.ingest.address !== ingest.address;
     if (state.record.state !== session.SessionState.LIVE) {
-      this.#change(state, { state: session.SessionState.LIVE, stateSinceMs: nowMs, ingest });
-    } else if (isMoved) {
-      this.#change(state, { ingest });
+      this.#change(state, { state: session.SessionState.LIVE, stateSinceMs: nowMs, ingest, encoder });
+    } else if (isMoved || record.encoder !== encoder) {
+      this.#change(state, { ingest, encoder });
     }
     return {
       kind: 'accepted',
@@ -153,6 +154,7 @@ export class MemorySessionStore implements SessionStore {
         currentK: 0,
         revision: 0,
         ingest: claim.ingest,
+        encoder: claim.encoderId,
       },
       publication: undefined,
       takenOverAtMs: previous?.takenOverAtMs ?? new Map<string, number>(),

@@ -60,7 +60,7 @@ describe('Redis loses its data', () => {
     expect(await ingest.renewPublication('news', token)).toBe(true);
     expect(await leases.acquire({ ...request, workerId: 'worker-2' })).toBeUndefined();
     if (lease === undefined) throw new Error('not acquired');
-    expect(await leases.renew(lease)).toEqual({ kind: "held" });
+    expect(await leases.renew(lease)).toEqual({ kind: 'held' });
   });
 
   test('a session in its gap is brought back as well, so that its encoder goes on with it', async () => {
@@ -86,7 +86,9 @@ describe('Redis loses its data', () => {
     const second = storeOn(await fixture.connect(), fixture);
     const older = accepted(await first.claimPublication(claimOf()));
     const newer = accepted(
-      await second.claimPublication(claimOf({ encoderId: 'encoder-2', ingest: { id: 'ingest-2', address: '' } })),
+      await second.claimPublication(
+        claimOf({ encoderId: 'encoder-2', ingest: { id: 'ingest-2', address: '' } }),
+      ),
     );
     await second.update('news', newer.token, { currentK: 200 });
     const redis = await fixture.connect();
@@ -237,7 +239,7 @@ describe('an answer is lost on the way', () => {
     const lease = await leases.acquire(request);
     expect(proxy.isWaiting).toBe(false);
     if (lease === undefined) throw new Error('refused because of itself');
-    expect(await leases.renew(lease)).toEqual({ kind: "held" });
+    expect(await leases.renew(lease)).toEqual({ kind: 'held' });
     expect(await leases.acquire(request)).toBeUndefined();
   });
 

@@ -5,7 +5,7 @@ import {
   ANNOUNCE_SUCCESSOR,
   CALL_SUCCESSOR,
   COMMIT_SUCCESSOR,
-  IS_LEASE_HELD,
+  LEASE_HOLDER,
   RELEASE_LEASE,
   RENEW_LEASE,
 } from './redis/lease-scripts.ts';
@@ -80,13 +80,18 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
     for (let from = 0; from < sessions.length; from += MAX_SCRIPTS) {
       const free = await Promise.all(
         sessions.slice(from, from + MAX_SCRIPTS).map(async ({ channel, sessionId }) => {
-          const held = await this.#redis.run(IS_LEASE_HELD, [redisKeys.lease(channel)], [sessionId]);
-          return held === 1 ? [] : [marshalRef({ channel, sessionId })];
+          const holder = await this.holderOf({ channel, sessionId });
+          return holder === undefined ? [marshalRef({ channel, sessionId })] : [];
         }),
       );
       const members = free.flat();
       if (members.length > 0) await this.#redis.do((client) => client.sadd(UNCLAIMED_INDEX, ...members));
     }
+  }
+
+  async holderOf({ channel, sessionId }: SessionRef): Promise<string | undefined> {
+    const worker = await this.#redis.run(LEASE_HOLDER, [redisKeys.lease(channel)], [sessionId]);
+    return Buffer.isBuffer(worker) ? worker.toString() : undefined;
   }
 
   async withdraw(sessions: readonly SessionRef[]): Promise<void> {

@@ -35,8 +35,11 @@ export function describeUnclaimedSessions(
       await store.offer([first, second]);
       await store.offer([first]);
       expect(await listed(store)).toEqual(['news s1', 'sport s2']);
+      expect(await store.holderOf(first)).toBeUndefined();
       await store.acquire(requestOf('a'));
       expect(await listed(store)).toEqual(['sport s2']);
+      expect(await store.holderOf(first)).toBe('a');
+      expect(await store.holderOf({ ...first, sessionId: 's9' })).toBeUndefined();
     });
 
     test('a session that is held is not listed, and is again when its lease has lapsed or was given up', async () => {

@@ -60,6 +60,8 @@ export interface LeaseStore {
 export interface UnclaimedSessions {
   /** Lists sessions as wanting a worker, but for those that are held. Called with whatever is live, by anybody, at any time. */
   offer(sessions: readonly SessionRef[]): Promise<void>;
+  /** The worker that holds the session's lease; `undefined` when none does. */
+  holderOf(session: SessionRef): Promise<string | undefined>;
   /** Takes sessions off the list: they are over. Taking a lease does the same. */
   withdraw(sessions: readonly SessionRef[]): Promise<void>;
   /** The sessions that want a worker. */

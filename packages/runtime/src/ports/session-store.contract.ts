@@ -315,16 +315,18 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       expect(periods?.at(-1)?.ordinal).toBe(69);
     });
 
-    test('the record says which ingest holds the publication, and afterwards which one did', async () => {
+    test('the record says which ingest holds the publication, of which encoder, and afterwards which one did', async () => {
       const { store } = await create();
       const first = { id: 'ingest-1', address: '10.0.0.1:9000' };
       const second = { id: 'ingest-2', address: '10.0.0.2:9000' };
       const opened = accepted(await store.claimPublication(claimOf({ ingest: first })));
-      expect(opened.record.ingest).toEqual(first);
+      expect(opened.record).toMatchObject({ ingest: first, encoder: 'encoder-1' });
       const taken = accepted(
         await store.claimPublication(claimOf({ ingest: second, encoderId: 'encoder-2' })),
       );
-      expect(taken.record).toMatchObject({ sessionId: opened.record.sessionId, ingest: second });
+      expect(taken.record).toMatchObject({
+        ...{ sessionId: opened.record.sessionId, ingest: second, encoder: 'encoder-2' },
+      });
       expect(taken.record.revision).toBeGreaterThan(opened.record.revision);
       await store.releasePublication('news', taken.token);
       expect((await snapshot(store)).get(opened.record.sessionId)?.ingest).toEqual(second);
@@ -353,7 +355,9 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       expect(await store.place('news', sessionId, { epoch: 2, packagers: [b, c] })).toBe(true);
       expect(await store.place('news', sessionId, { epoch: 2, packagers: [a, c] })).toBe(false);
       expect(await store.place('news', sessionId, { epoch: 4, packagers: [a, c] })).toBe(false);
-      expect(await store.place('news', '01ARZ3NDEKTSV4RRFFQ69G5FAV', { epoch: 3, packagers: [a] })).toBe(false);
+      expect(await store.place('news', '01ARZ3NDEKTSV4RRFFQ69G5FAV', { epoch: 3, packagers: [a] })).toBe(
+        false,
+      );
       expect(await store.place('sport', sessionId, { epoch: 3, packagers: [a] })).toBe(false);
       const now = (await snapshot(store)).get(sessionId);
       expect(now).toMatchObject({ revision, placement: { epoch: 2, packagers: [b, c] } });

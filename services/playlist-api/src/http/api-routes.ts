@@ -2,6 +2,7 @@ import { ServiceError } from '@millrace/runtime';
 import express, { Router } from 'express';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { middleware as openApiValidator } from 'express-openapi-validator';
+import type { SessionView } from '../domain/session-view.ts';
 import { adminAuth } from './admin-auth.ts';
 import type { HandlerDependencies } from './handler.ts';
 import { allowedMethods } from './allowed-methods.ts';
@@ -165,7 +166,7 @@ function addLadders(router: Router, { store, catalogue }: HandlerDependencies): 
   });
 }
 
-function addSessions(router: Router, { mirror, clock }: HandlerDependencies): void {
+function addSessions(router: Router, { mirror, work, clock }: HandlerDependencies): void {
   router.get('/sessions', (request, response) => {
     const { channel, state } = request.query as { channel?: string; state?: string };
     const page = pageRequestOf(request);
@@ -176,15 +177,23 @@ function addSessions(router: Router, { mirror, clock }: HandlerDependencies): vo
     const idOf = ({ record }: (typeof wanted)[number]): string => record.sessionId;
     response.json(pageOf(stretchOf(wanted, page, idOf), page, idOf, (view) => sessionJson(view, clock())));
   });
-  router.get('/sessions/:sessionId', (request, response) => {
-    const view = mirror.get(request.params.sessionId);
-    if (view === undefined) {
-      throw new ServiceError(
-        'NOT_FOUND',
-        'PLAYLIST_API_SESSION_UNKNOWN',
-        'There is no such session, or it ended long ago: list the sessions to see their ids.',
-      );
-    }
-    response.json(sessionJson(view, clock()));
+  const find = (sessionId: string): SessionView => {
+    const view = mirror.get(sessionId);
+    if (view !== undefined) return view;
+    throw new ServiceError(
+      'NOT_FOUND',
+      'PLAYLIST_API_SESSION_UNKNOWN',
+      'There is no such session, or it ended long ago: list the sessions to see their ids.',
+    );
+  };
+  router.get('/sessions/:sessionId', async (request, response) => {
+    const view = find(request.params.sessionId);
+    const worker = await work.workerOf(view.record);
+    response.json({ ...sessionJson(view, clock()), ...(worker === undefined ? {} : { worker }) });
+  });
+  router.post('/sessions/:sessionId/move', async (request, response) => {
+    const view = find(request.params.sessionId);
+    await work.move(view.record);
+    response.status(202).json(sessionJson(view, clock()));
   });
 }

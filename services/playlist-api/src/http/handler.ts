@@ -7,6 +7,7 @@ import type { PlaylistApiConfig } from '../config.ts';
 import type { Catalogue } from '../domain/catalogue.ts';
 import type { ChannelStore } from '../domain/channel-store.ts';
 import type { SessionMirror } from '../domain/session-mirror.ts';
+import type { SessionWork } from '../domain/session-work.ts';
 import type { PlaylistApiMetrics } from '../metrics.ts';
 import { publicReadOnly } from './cors.ts';
 import { measured } from './measured.ts';
@@ -26,6 +27,7 @@ export interface HandlerDependencies {
   readonly store: ChannelStore;
   readonly catalogue: Catalogue;
   readonly mirror: SessionMirror;
+  readonly work: SessionWork;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PlaylistApiMetrics;

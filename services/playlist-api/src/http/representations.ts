@@ -88,6 +88,9 @@ export function sessionJson(view: SessionView, nowMs: number) {
       ? { endsAt: iso(record.stateSinceMs + record.graceSeconds * 1000) }
       : {}),
     isPlayable: isPlayable(view),
+    ...(record.encoder === undefined ? {} : { encoder: record.encoder }),
+    ...(record.ingest === undefined ? {} : { ingest: record.ingest.id }),
+    packagers: (record.placement?.packagers ?? []).map(({ id }) => id),
     ...(seg === undefined ? {} : { segmentDuration: formatRational(seg) }),
     ...(pt === undefined ? {} : { partDuration: formatRational(pt) }),
     ...(presentation === undefined

@@ -10,7 +10,7 @@ import {
   MemoryLeaseStore,
   MemorySessionStore,
 } from '@millrace/runtime';
-import type { EventEnvelope, SegmentIndex } from '@millrace/runtime';
+import type { EventEnvelope, InstanceRegistration, SegmentIndex } from '@millrace/runtime';
 import { control } from '@millrace/contracts';
 import { ManualClock } from '@millrace/testkit';
 import type { Registry } from 'prom-client';
@@ -65,6 +65,9 @@ export interface Fixture {
   readonly url: string;
   readonly clock: ManualClock;
   readonly sessions: MemorySessionStore;
+  readonly leases: MemoryLeaseStore;
+  /** The workers that are registered. */
+  readonly workers: InstanceRegistration[];
   readonly index: FakeSegmentIndex;
   readonly registry: Registry;
   readonly events: readonly EventEnvelope[];
@@ -84,6 +87,8 @@ export async function createFixture(
 ): Promise<Fixture> {
   const clock = new ManualClock(FIRST_K * 2000);
   const sessions = new MemorySessionStore({ clock: clock.now });
+  const leases = new MemoryLeaseStore({ clock: clock.now });
+  const workers: InstanceRegistration[] = [];
   const index = new FakeSegmentIndex();
   const registry = createRegistry('playlist-api');
   const log: string[] = [];
@@ -100,7 +105,8 @@ export async function createFixture(
     {
       store,
       sessions,
-      leases: new MemoryLeaseStore({ clock: clock.now }),
+      leases,
+      workers: () => workers,
       peers: { packagersOf: () => [{ index }] },
       events: createEventEmitter(bus, { service: 'playlist-api', instance: 'test', clock: clock.now }),
       logger,
@@ -116,6 +122,8 @@ export async function createFixture(
     url,
     clock,
     sessions,
+    leases,
+    workers,
     index,
     registry,
     events,

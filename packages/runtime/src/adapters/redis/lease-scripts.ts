@@ -71,14 +71,14 @@ return 1
 `,
 };
 
-/** KEYS lease; ARGV session → 1 when somebody holds it. */
-export const IS_LEASE_HELD: RedisScript = {
-  name: 'millraceIsLeaseHeld',
+/** KEYS lease; ARGV session → the worker that holds it, or nil. */
+export const LEASE_HOLDER: RedisScript = {
+  name: 'millraceLeaseHolder',
   keyCount: 1,
   lua: `${SCRIPT_CLOCK}
-local held, id, expires_at = unpack(redis.call('HMGET', KEYS[1], 'held', 'session', 'expiresAtMs'))
-if held == '1' and id == ARGV[1] and tonumber(expires_at) > now then return 1 end
-return 0
+local held, id, worker, expires_at = unpack(redis.call('HMGET', KEYS[1], 'held', 'session', 'worker', 'expiresAtMs'))
+if held == '1' and id == ARGV[1] and tonumber(expires_at) > now then return worker end
+return false
 `,
 };
 

@@ -27,6 +27,7 @@ export function marshalSessionRecord(record: session.SessionRecord): HashFields 
     fields.push('presentation', marshalPresentation(record.presentation));
   if (record.ingest !== undefined)
     fields.push('ingestId', record.ingest.id, 'ingestAddress', record.ingest.address);
+  if (record.encoder !== undefined) fields.push('encoder', record.encoder);
   if (record.placement !== undefined) {
     fields.push('placementEpoch', String(record.placement.epoch));
     fields.push('packagers', marshalPackagers(record.placement.packagers));
@@ -77,6 +78,7 @@ export function parseSessionRecord(reply: RedisReply | undefined): session.Sessi
       currentK: number('currentK'),
       revision: number('revision'),
       ...parseIngest(fields),
+      ...parseEncoder(fields),
       ...parsePlacement(fields),
     };
   } catch (error) {
@@ -100,6 +102,11 @@ function parseIngest(fields: ReadonlyMap<string, Buffer>): Pick<session.SessionR
   return id === undefined
     ? {}
     : { ingest: { id: id.toString(), address: required(fields, 'ingestAddress').toString() } };
+}
+
+function parseEncoder(fields: ReadonlyMap<string, Buffer>): Pick<session.SessionRecord, 'encoder'> {
+  const encoder = fields.get('encoder');
+  return encoder === undefined ? {} : { encoder: encoder.toString() };
 }
 
 function parsePlacement(fields: ReadonlyMap<string, Buffer>): Pick<session.SessionRecord, 'placement'> {

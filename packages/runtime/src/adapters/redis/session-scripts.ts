@@ -140,12 +140,15 @@ if is_new then
   id = prefix .. random
   redis.call('SET', session_of, id)
   change(id, 'sessionId', id, 'channel', channel, 'state', '${LIVE}', 'openedAtMs', text(now), 'stateSinceMs', text(now),
-    'graceSeconds', grace, 'currentK', '0', 'ingestId', ingest, 'ingestAddress', address)
+    'graceSeconds', grace, 'currentK', '0', 'ingestId', ingest, 'ingestAddress', address, 'encoder', encoder)
 elseif state ~= '${LIVE}' then
-  change(id, 'state', '${LIVE}', 'stateSinceMs', text(now), 'ingestId', ingest, 'ingestAddress', address)
+  change(id, 'state', '${LIVE}', 'stateSinceMs', text(now), 'ingestId', ingest, 'ingestAddress', address,
+    'encoder', encoder)
 else
-  local known = redis.call('HMGET', record_key(id), 'ingestId', 'ingestAddress')
-  if known[1] ~= ingest or known[2] ~= address then change(id, 'ingestId', ingest, 'ingestAddress', address) end
+  local known = redis.call('HMGET', record_key(id), 'ingestId', 'ingestAddress', 'encoder')
+  if known[1] ~= ingest or known[2] ~= address or known[3] ~= encoder then
+    change(id, 'ingestId', ingest, 'ingestAddress', address, 'encoder', encoder)
+  end
 end
 keep()
 -- The session that goes on is told once, as it is now.

@@ -413,7 +413,11 @@ export interface SessionRecord {
     | Peer
     | undefined;
   /** The packagers that hold the session; unset until ingest has placed it. */
-  placement?: Placement | undefined;
+  placement?:
+    | Placement
+    | undefined;
+  /** The encoder of the publication, or of the last one: its address, and what it calls itself. */
+  encoder?: string | undefined;
 }
 
 function createBaseRational(): Rational {
@@ -2124,6 +2128,7 @@ function createBaseSessionRecord(): SessionRecord {
     revision: 0,
     ingest: undefined,
     placement: undefined,
+    encoder: undefined,
   };
 }
 
@@ -2164,6 +2169,9 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     }
     if (message.placement !== undefined) {
       Placement.encode(message.placement, writer.uint32(98).fork()).join();
+    }
+    if (message.encoder !== undefined) {
+      writer.uint32(106).string(message.encoder);
     }
     return writer;
   },
@@ -2277,6 +2285,14 @@ export const SessionRecord: MessageFns<SessionRecord> = {
             message.placement = Placement.decode(reader, reader.uint32());
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.encoder = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2325,6 +2341,7 @@ export const SessionRecord: MessageFns<SessionRecord> = {
       revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
       ingest: isSet(object.ingest) ? Peer.fromJSON(object.ingest) : undefined,
       placement: isSet(object.placement) ? Placement.fromJSON(object.placement) : undefined,
+      encoder: isSet(object.encoder) ? globalThis.String(object.encoder) : undefined,
     };
   },
 
@@ -2366,6 +2383,9 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     if (message.placement !== undefined) {
       obj.placement = Placement.toJSON(message.placement);
     }
+    if (message.encoder !== undefined) {
+      obj.encoder = message.encoder;
+    }
     return obj;
   },
 
@@ -2392,6 +2412,7 @@ export const SessionRecord: MessageFns<SessionRecord> = {
     message.placement = (object.placement !== undefined && object.placement !== null)
       ? Placement.fromPartial(object.placement)
       : undefined;
+    message.encoder = object.encoder ?? undefined;
     return message;
   },
 };
