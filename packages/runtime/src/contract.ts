@@ -4,6 +4,8 @@ export type { ControlFixture } from './ports/control.contract.ts';
 export { describeRenditionSink } from './ports/rendition-sink.contract.ts';
 export type { PackagerFixture } from './ports/rendition-sink.contract.ts';
 export { describeSegmentIndex } from './ports/segment-index.contract.ts';
+export { describeSessionCopy } from './ports/session-copy.contract.ts';
+export type { CopyFixture } from './ports/session-copy.contract.ts';
 export { describeMediaRelay } from './ports/media-relay.contract.ts';
 export type { MediaRelayFixture } from './ports/media-relay.contract.ts';
 export { describeOverGrpc } from './adapters/grpc/testing/loopback.ts';

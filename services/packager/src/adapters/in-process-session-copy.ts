@@ -40,7 +40,7 @@ export class InProcessSessionCopy implements SessionCopy {
         yield { payload: { $case: 'caughtUp', value: {} } };
       } else if (window.isFinished) return;
       else if (!(await waitInRoom(window.changes, hasNews, { signal, deadlineMs: this.#heartbeatMs }))) {
-        if (window.changes.isClosed) return;
+        if (signal.aborted || window.changes.isClosed) return;
         yield { payload: { $case: 'heartbeat', value: { isFed: window.hasWriter } } };
       }
     }
