@@ -186,7 +186,7 @@ function share(
           onRejected: () => metrics.forwarded.inc({ result: 'rejected' }),
         },
       }),
-      ownersOf: (record) => ownersOf(record, instance, packagers()),
+      ownersOf: (sessionId) => ownersOf(directory.recordOf(sessionId), instance, packagers()),
       waiters: directory.waiterLimit,
     },
     keeper: new PlacementKeeper({

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { session } from '@millrace/contracts';
 import type { Logger } from '@millrace/runtime';
 import type { WaiterLimit } from '../domain/waiting-room.ts';
 import { parseRange } from './byte-range.ts';
@@ -19,7 +18,7 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse) =
 export interface OtherPackagers {
   readonly proxy: OwnerProxy;
   /** Where the packagers of a session are reached, `host:port`. */
-  readonly ownersOf: (record: session.SessionRecord | undefined) => readonly string[];
+  readonly ownersOf: (sessionId: string) => readonly string[];
   /** Requests that wait count like those that are held. */
   readonly waiters: WaiterLimit;
 }
@@ -143,7 +142,7 @@ export class HttpOrigin {
     request: IncomingMessage,
     response: ServerResponse,
     path: MediaPath,
-    { record, deadlineMs }: Resolution & { readonly kind: 'elsewhere' },
+    { deadlineMs }: Resolution & { readonly kind: 'elsewhere' },
   ): void {
     const others = this.#others;
     const isForwarded = request.headers[FORWARDED_HEADER] !== undefined;
@@ -151,6 +150,7 @@ export class HttpOrigin {
       return this.#refuse(response, 503, objectOf(path));
     const { url = '' } = request;
     const query = url.indexOf('?');
+    const acceptsGzip = path.object === 'playlist' && acceptsGzipEncoding(request.headers['accept-encoding']);
     let leave: (() => void) | undefined;
     const onClose = (): void => {
       others.waiters.leave();
@@ -161,14 +161,17 @@ export class HttpOrigin {
       {
         path: query === -1 ? url : url.slice(0, query),
         object: objectOf(path),
-        acceptsGzip: path.object === 'playlist' && acceptsGzipEncoding(request.headers['accept-encoding']),
-        ...{ owners: others.ownersOf(record), deadlineMs },
+        ...{ acceptsGzip, deadlineMs },
+        owners: () => others.ownersOf(path.sessionId),
       },
       (outcome) => {
         response.off('close', onClose);
         others.waiters.leave();
         this.#guard(request, response, () => {
-          if (outcome.kind === 'entity') this.#send(request, response, outcome.entity);
+          if (outcome.kind === 'entity') return this.#send(request, response, outcome.entity);
+          // It may have been filled meanwhile.
+          const own = outcome.status === 503 ? this.#resolver.resolve(path, acceptsGzip) : undefined;
+          if (own?.kind === 'entity') this.#send(request, response, own.entity);
           else this.#refuse(response, outcome.status, objectOf(path));
         });
       },

@@ -21,11 +21,7 @@ export type Resolution =
   | { readonly kind: 'entity'; readonly entity: Entity }
   | { readonly kind: 'refused'; readonly status: Refused }
   /** Other packagers have it: to be asked, each for at most `deadlineMs`. */
-  | {
-      readonly kind: 'elsewhere';
-      readonly record: session.SessionRecord | undefined;
-      readonly deadlineMs: number;
-    }
+  | { readonly kind: 'elsewhere'; readonly deadlineMs: number }
   /** Not there yet, and worth holding: resolve again when the room says so, at the deadline answer `status`. */
   | {
       readonly kind: 'hold';
@@ -123,7 +119,7 @@ export class OriginResolver {
       path.object === 'playlist'
         ? this.#startHoldMs
         : HOLD_TARGET_DURATIONS * 1000 * (record?.presentation?.targetDurationSeconds ?? 0);
-    return { kind: 'elsewhere', record, deadlineMs: holdMs + ANSWER_MS };
+    return { kind: 'elsewhere', deadlineMs: holdMs + ANSWER_MS };
   }
 
   #resolvePlaylist(

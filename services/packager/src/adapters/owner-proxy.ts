@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@millrace/runtime';
 import { makeEntity } from './entity.ts';
 import type { Entity, ObjectKind } from './entity.ts';
@@ -28,8 +29,8 @@ export interface ProxyRequest {
   readonly path: string;
   readonly object: ObjectKind;
   readonly acceptsGzip: boolean;
-  /** Where the owners are, `host:port`. */
-  readonly owners: readonly string[];
+  /** Where the owners are now, `host:port`. */
+  readonly owners: () => readonly string[];
   /** How long each may take until it begins to answer, in ms: it may hold what is not there yet. */
   readonly deadlineMs: number;
 }
@@ -46,6 +47,9 @@ interface Flight {
 }
 
 const UNAVAILABLE: ProxyOutcome = { kind: 'refused', status: 503 };
+/** An owner that restarts, or that is not known yet, is there in a moment: players see no error for that. */
+const PATIENCE_MS = 1500;
+const RETRY_MS = 150;
 /** How long an owner may stop in the middle of a body. */
 const BODY_IDLE_MS = 5000;
 const ETAG = /^"[\x21\x23-\x7e]{1,128}"$/;
@@ -90,8 +94,8 @@ export class OwnerProxy {
     const key = `${request.acceptsGzip ? 'gzip' : 'identity'} ${request.path}`;
     let flight = this.#flights.get(key);
     if (flight !== undefined) this.#options.observer.onCollapsed();
-    else if (request.owners.length === 0 || this.#flights.size >= this.#options.limits.maxForwardedRequests) {
-      if (request.owners.length > 0) this.#options.observer.onRejected();
+    else if (this.#flights.size >= this.#options.limits.maxForwardedRequests) {
+      this.#options.observer.onRejected();
       onDone(UNAVAILABLE);
       return () => undefined;
     } else {
@@ -116,17 +120,27 @@ export class OwnerProxy {
   }
 
   async #fly(key: string, flight: Flight, request: ProxyRequest): Promise<void> {
-    let outcome: ProxyOutcome = UNAVAILABLE;
-    for (const owner of request.owners) {
-      const answer = await this.#ask(owner, request, flight.abort.signal);
-      if (flight.abort.signal.aborted) break;
-      this.#options.observer.onAsked(answer === undefined ? 'failed' : 'answered');
-      if (answer === undefined) continue;
-      outcome = answer;
-      break;
+    const { signal } = flight.abort;
+    const givesUpAtMs = performance.now() + PATIENCE_MS;
+    let outcome = await this.#askAll(request, signal);
+    while (outcome === undefined && !signal.aborted && performance.now() < givesUpAtMs) {
+      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      outcome = await this.#askAll(request, signal);
     }
     if (this.#flights.get(key) === flight) this.#flights.delete(key);
-    for (const listener of flight.listeners) listener(outcome);
+    for (const listener of flight.listeners) listener(outcome ?? UNAVAILABLE);
+  }
+
+  /** What the first owner says that can say something. */
+  async #askAll(request: ProxyRequest, signal: AbortSignal): Promise<ProxyOutcome | undefined> {
+    for (const owner of request.owners()) {
+      if (signal.aborted) return undefined;
+      const answer = await this.#ask(owner, request, signal);
+      if (signal.aborted) return undefined;
+      this.#options.observer.onAsked(answer === undefined ? 'failed' : 'answered');
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
   }
 
   /** What one owner says; `undefined` when another one is to be asked. Never rejects. */

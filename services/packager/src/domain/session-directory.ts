@@ -119,6 +119,11 @@ export class SessionDirectory {
     return this.#waiterLimit;
   }
 
+  /** The newest record of a session. */
+  recordOf(id: string): session.SessionRecord | undefined {
+    return this.#sessions.get(id)?.record ?? this.#elsewhere.get(id);
+  }
+
   /** Every record that is known here. */
   *records(): Iterable<session.SessionRecord> {
     for (const { record } of this.#sessions.values()) if (record !== undefined) yield record;
