@@ -131,6 +131,7 @@ export async function startPackager(
       }
     },
   });
+  replicas?.start();
   directory.start();
   sharing?.keeper.start();
   return {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
 import { PackagerGroup, RENDITIONS } from './testing/packager-group.ts';
 import { FIRST_K } from './testing/packager-harness.ts';
@@ -218,6 +218,24 @@ describe('a packager that lost its worker', () => {
     packagers.cut.delete('a');
     await packagers.until(async () => (await b.get('720p/index.m3u8')).status === 200);
   });
+});
+
+test('a process that stood still lets its twin answer until it is in step again', async () => {
+  const packagers = await start(['a', 'b']);
+  const streams = await Promise.all(['a', 'b'].map((id) => packagers.open(id)));
+  await packagers.publishInits(streams);
+  await packagers.publishParts(streams, FIRST_K);
+  const fills = (id: string): Promise<number> => packagers.member(id).metric('millrace_packager_fills_total');
+  expect([await fills('a'), await fills('b')]).toEqual([1, 1]);
+  const now = performance.now.bind(performance);
+  const jumped = jest.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+  try {
+    await packagers.until(async () => (await fills('a')) === 2 && (await fills('b')) === 2);
+  } finally {
+    jumped.mockRestore();
+  }
+  await packagers.publishParts(streams, FIRST_K + 1);
+  await expectSame(packagers, 'a', 'b', 2);
 });
 
 async function held(packagers: PackagerGroup, id: string, renditionId: string): Promise<number> {

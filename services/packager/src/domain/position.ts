@@ -9,3 +9,8 @@ export function comparePositions(a: sink.Position, b: sink.Position): number {
 export function describePosition(position: sink.Position): string {
   return `${position.k}/${position.part}`;
 }
+
+/** True for a position that there can be. */
+export function isPosition(position: sink.Position): boolean {
+  return [position.k, position.part].every((value) => Number.isSafeInteger(value) && value >= 0);
+}

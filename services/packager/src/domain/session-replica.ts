@@ -114,6 +114,7 @@ export class SessionReplica {
     void waitInRoom(window.changes, () => window.isFilled && window.isFed, { signal }).then((isFed) => {
       if (isFed) ended.abort();
     });
+    let hasCaughtUp = false;
     try {
       for await (const { payload } of copies.copyAt(packager).follow({ sessionId: window.id }, signal)) {
         clearTimeout(silence);
@@ -121,6 +122,9 @@ export class SessionReplica {
         if (payload?.$case === 'header' && !payload.value.isHeld) return 'ended';
         if (payload !== undefined) this.#take(payload);
         if (window.isFilled && window.isFed) return 'fed';
+        hasCaughtUp ||= payload?.$case === 'caughtUp';
+        // What is held is in doubt: only a copy from the beginning can say that nothing is missing.
+        if (hasCaughtUp && !window.isFilled) return 'failed';
       }
       if (window.isFilled && window.isFed) return 'fed';
       return ended.signal.aborted ? 'failed' : 'ended';

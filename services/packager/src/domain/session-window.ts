@@ -1,16 +1,16 @@
 import { session } from '@millrace/contracts';
 import type { sink } from '@millrace/contracts';
-import { windowSegmentCount } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
 import type { MemoryAccount } from './memory-budget.ts';
 import { checkPart } from './part-rules.ts';
 import type { PlacedPart } from './part-rules.ts';
-import { describePosition } from './position.ts';
+import { describePosition, isPosition } from './position.ts';
 import { REFUSALS } from './refusal.ts';
 import type { RefusalReason } from './refusal.ts';
 import { RenditionWindow } from './rendition-window.ts';
 import type { RenditionPast } from './rendition-window.ts';
 import type { StoredSegment } from './stored-segment.ts';
+import { termsOf } from './rendition-terms.ts';
 import { TokenRuling } from './token-ruling.ts';
 import type { Claim } from './token-ruling.ts';
 import { WaiterLimit, WaitingRoom } from './waiting-room.ts';
@@ -274,13 +274,18 @@ export class SessionWindow {
     this.#wakeAll();
   }
 
+  /** This process may have missed something: what is held is served again when a twin has confirmed or completed it. */
+  doubt(): void {
+    this.#feed.miss();
+    this.#isFilled = false;
+    this.#wakeAll();
+  }
+
   /** Lets go of what is held, since it does not go with what the twin holds; it is to be filled anew. */
   restart(): void {
     this.#release();
     this.#renditions.clear();
-    this.#feed.miss();
-    this.#isFilled = false;
-    this.#wakeAll();
+    this.doubt();
   }
 
   /** Stores a part; false when it was held already. */
@@ -334,25 +339,8 @@ export class SessionWindow {
   }
 
   #applyTerms(window: RenditionWindow): void {
-    const { presentation } = this;
-    const rendition = presentation?.renditions.find(({ id }) => id === window.renditionId);
-    if (presentation === undefined || rendition === undefined) return;
-    const { targetDurationSeconds, segmentDurationSeconds: duration } = presentation;
-    const segmentSeconds =
-      duration === undefined ? targetDurationSeconds : duration.numerator / duration.denominator;
-    window.setTerms({
-      timescale: rendition.timescale,
-      segmentSeconds,
-      targetDurationSeconds,
-      windowSegments: windowSegmentCount(presentation.windowSegments, {
-        segmentSeconds,
-        targetDurationSeconds,
-      }),
-      isRemadeWhole:
-        rendition.kind === session.TrackKind.VIDEO &&
-        !rendition.isPassthrough &&
-        presentation.preset === session.Preset.QUALITY,
-    });
+    const terms = this.presentation && termsOf(this.presentation, window.renditionId);
+    if (terms !== undefined) window.setTerms(terms);
   }
 
   /** Init segments go with the last segment of their period; one that is newer than every segment is awaited by its first. */
@@ -408,8 +396,4 @@ export class SessionWindow {
 
 function initKey(renditionId: string, period: number): string {
   return `${period}/${renditionId}`;
-}
-
-function isPosition(position: sink.Position): boolean {
-  return [position.k, position.part].every((value) => Number.isSafeInteger(value) && value >= 0);
 }
