@@ -1,10 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { observe } from '../observer/observe.ts';
 import type { Verdict } from '../observer/verdict.ts';
 import { stopAll } from '../verbs/children.ts';
 import { makeClip, USUAL } from '../verbs/clip.ts';
 import type { Clip } from '../verbs/clip.ts';
-import { busiest, kill, restart, startCluster } from '../verbs/deployment.ts';
+import { busiest, kill, metricOf, restart, startCluster } from '../verbs/deployment.ts';
 import type { Cluster } from '../verbs/deployment.ts';
 import { expectFlawless, renditionOf } from '../verbs/expect-flawless.ts';
 import { isLong, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS, TINY_RUNG } from '../verbs/form.ts';
@@ -39,9 +40,9 @@ async function goLive(name: string): Promise<Channel> {
   return channel;
 }
 
-async function watchToTheEnd(channel: Channel): Promise<Verdict> {
+async function watchToTheEnd(channel: Channel, isContinuous = () => true): Promise<Verdict> {
   return observe({
-    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG },
+    ...{ hls: channel.hls, dash: channel.dash, segmentDuration: SEG, isContinuous },
     until: ({ isEnded }) => isEnded,
     deadlineMs: TEST_DEADLINE_MS / 2,
   });
@@ -106,6 +107,47 @@ describe('kill -9 under a live stream', () => {
         await kill(api);
         expectEveryFrame(await watched);
         await restart(api);
+      }),
+    TEST_DEADLINE_MS,
+  );
+
+  test(
+    'of the ingest that has its encoder: one discontinuity when the encoder is back, everything else unbroken',
+    () =>
+      withLogs(async () => {
+        const channel = await createChannel(cluster, 'kill-ingest', { ladder: LADDER, graceSeconds: 8 });
+        const first = publish(channel.publishUrl, clip);
+        await waitForPlayable(channel);
+        let isPublishing = true;
+        const watched = watchToTheEnd(channel, () => isPublishing);
+        const ingest = await busiest(cluster.of('ingest'), 'millrace_ingest_publications');
+        isPublishing = false;
+        await kill(ingest);
+        await first.ended;
+        // The balancer sends the encoder to the other one.
+        publish(channel.publishUrl, clip);
+        expectFlawless(await watched, { discontinuities: 1 });
+        await restart(ingest);
+      }),
+    TEST_DEADLINE_MS,
+  );
+});
+
+describe('a worker that stands still', () => {
+  test(
+    'and goes on later: another one has its session, and nothing of what it makes is served',
+    () =>
+      withLogs(async () => {
+        const channel = await goLive('stop-worker');
+        const watched = watchToTheEnd(channel);
+        const worker = await busiest(cluster.of('transcode-worker'), 'millrace_worker_sessions');
+        worker.process.signal('SIGSTOP');
+        const others = cluster.of('transcode-worker').filter((other) => other !== worker);
+        await busiest(others, 'millrace_worker_sessions');
+        await delay(isLong ? 30_000 : 4000);
+        worker.process.signal('SIGCONT');
+        expectEveryFrame(await watched);
+        expect(await metricOf(worker, 'millrace_worker_lease_losses_total')).toMatchObject([{ value: 1 }]);
       }),
     TEST_DEADLINE_MS,
   );

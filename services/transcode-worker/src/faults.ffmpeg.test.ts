@@ -87,6 +87,24 @@ test('under quality, a segment that was not finished is made again whole', async
   expect(worker.transcoders).toHaveLength(2);
 }, 30_000);
 
+test('what an ingest had sent that is gone for good is published to the last frame', async () => {
+  const worker = await liveWorker(8);
+  let pictures = 0;
+  worker.relay.onFragments = (fragments) => {
+    pictures += fragments.filter(({ trackId }) => trackId === 1).length;
+    return fragments;
+  };
+  worker.relay.arriveUntil(5);
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 2);
+  worker.relay.loseSession();
+  worker.change({ state: session.SessionState.ENDED });
+  expect(await worker.finished()).toBe('session-ended');
+  for (const id of RENDITIONS)
+    expect(worker.sink.window.rowsOf(id).map(({ isGap }) => isGap)).toEqual([false, false, false]);
+  expect(readServed(worker.sink, '180p').samplesPerSegment).toEqual([50, 50, pictures - 100]);
+  expect(pictures).toBeGreaterThan(110);
+}, 30_000);
+
 describe('a period that cannot be continued is left for a new one', () => {
   async function expectNewPeriod(worker: WorkerHarness, reason: string): Promise<void> {
     expect(await worker.finished()).toBe('session-ended');

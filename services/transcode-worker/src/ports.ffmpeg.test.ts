@@ -184,7 +184,7 @@ test('a session that is over and that ingest does not know any more is brought t
   expect(await worker.sumOf('peerOutages')).toBe(1);
   worker.change({ state: session.SessionState.ENDED, periods: [{ ...first, lastK: FIRST_K + 3 }] });
   expect(await worker.finished()).toBe('session-ended');
-  expect(worker.sink.window.rowsOf('source').map(({ isGap }) => isGap)).toEqual([false, false, true, true]);
+  expect(worker.sink.window.rowsOf('source').map(({ isGap }) => isGap)).toEqual([false, false, false, true]);
   expect(await worker.sumOf('peerOutages')).toBe(0);
 });
 

@@ -84,6 +84,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   #leadingTrack: session.Track | undefined;
   #transcoder: WatchedTranscoder | undefined;
   #isInputOver = false;
+  #hasMedia = false;
   #pendingChange: { readonly decision: SheddingDecision; readonly lateMs: number } | undefined;
 
   constructor(context: SessionContext, options: AttemptOptions) {
@@ -103,7 +104,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     if (signal.aborted) onAbort();
     this.#startedMs = this.#context.clock();
     const timer = setInterval(() => this.#tick(), TICK_MS);
-    const reading = this.#read().catch((error: unknown) => this.#finish({ kind: 'relay-failed', error }));
+    const reading = this.#read().catch((error: unknown) => this.#loseRelay(error));
     try {
       return await this.#outcome.promise;
     } finally {
@@ -112,6 +113,16 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       this.#transcoder?.kill();
       await this.#ended(reading);
     }
+  }
+
+  /** True when there is media that is not published, since it was not known whether more would follow. */
+  get hasTail(): boolean {
+    return this.#hasMedia;
+  }
+
+  /** Nothing will follow what this attempt has read: whatever is open is complete, up to and with `lastK`. */
+  publishTail(lastK: number): void {
+    this.#lanes?.flush(lastK);
   }
 
   async #ended(reading: Promise<void>): Promise<void> {
@@ -172,7 +183,16 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       }
       if (payload.$case === 'end') return;
     }
-    this.#finish({ kind: 'relay-failed', error: new Error('the subscription ended without an end message') });
+    await this.#loseRelay(new Error('the subscription ended without an end message'));
+  }
+
+  /** What was read comes out first: if ingest is gone for good, it is the last of the period. */
+  async #loseRelay(error: unknown): Promise<void> {
+    if (this.#isOver) return;
+    this.#isInputOver = true;
+    this.#transcoder?.end();
+    await Promise.race([this.#transcoder?.exited, this.#outcome.promise]);
+    this.#finish({ kind: 'relay-failed', error });
   }
 
   async #handle(payload: NonNullable<relay.SubscribeResponse['payload']>): Promise<void> {
@@ -227,6 +247,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       if (track === this.#leadingTrack) this.#options.onInput(fragment.dts, track.timescale);
       this.#transcoder?.noteInput(nowMs, track.kind, seconds);
       lanes.onFragment(fragment);
+      this.#hasMedia = true;
     }
     const transcoder = this.#transcoder;
     if (transcoder === undefined) return;

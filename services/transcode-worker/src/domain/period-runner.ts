@@ -32,6 +32,8 @@ export class PeriodRunner {
   #firstK: number | undefined;
   #newest = { dts: 0, timescale: 1 };
   #hasRun = false;
+  /** The attempt whose subscription broke off, until ingest is there again. */
+  #tail: PeriodAttempt | undefined;
   #isAbandoned = false;
 
   /** `budget`: how soon ffmpeg is started again in this period. */
@@ -63,6 +65,7 @@ export class PeriodRunner {
         patience: this.#budget.patience,
       });
       const outcome = await attempt.run(signal);
+      if (outcome.kind === 'relay-failed' && attempt.hasTail) this.#tail = attempt;
       const change = attempt.pendingChange;
       if (change !== undefined) this.#applyChange(change.decision, change.lateMs);
       const end = await this.#judge(outcome, signal);
@@ -147,7 +150,7 @@ export class PeriodRunner {
         return undefined;
       }
     }
-    if (this.#firstK !== undefined) this.#context.rows.endPeriod(this.#lastK());
+    this.#endRows();
     return 'period-ended';
   }
 
@@ -220,7 +223,14 @@ export class PeriodRunner {
     const period = this.#recorded();
     // Nothing of it could be read any more, but it was: its segments are gaps.
     if (this.#firstK === undefined && period?.lastK !== undefined) this.#beginAt(period.firstK);
-    if (this.#firstK !== undefined) this.#context.rows.endPeriod(this.#lastK());
+    this.#endRows();
+  }
+
+  #endRows(): void {
+    if (this.#firstK === undefined) return;
+    const lastK = this.#lastK();
+    this.#tail?.publishTail(lastK);
+    this.#context.rows.endPeriod(lastK);
   }
 
   #recorded(): session.Period | undefined {
@@ -277,6 +287,7 @@ export class PeriodRunner {
   }
 
   #noteInput(dts: number, timescale: number): void {
+    this.#tail = undefined;
     if (dts / timescale > this.#newest.dts / this.#newest.timescale) this.#newest = { dts, timescale };
   }
 
