@@ -24,6 +24,8 @@ const ROUND_MS = 400;
 
 let cluster: Cluster;
 let clip: Clip;
+/** Ends what still asks when a test has failed. */
+let over = new AbortController();
 
 beforeAll(async () => {
   [cluster, clip] = await Promise.all([
@@ -55,11 +57,14 @@ function watchToTheEnd(channel: Channel): Promise<Verdict> {
 
 /** Runs a test; when it fails, the ends of the logs go with the error. */
 async function withLogs(body: () => Promise<void>): Promise<void> {
+  over = new AbortController();
   try {
     await body();
   } catch (error) {
     process.stderr.write(`\n${cluster.logs()}\n`);
     throw error;
+  } finally {
+    over.abort();
   }
 }
 
@@ -186,7 +191,7 @@ describe('packagers that share sessions', () => {
         const channel = await goLive('same-bytes');
         const watched = watchToTheEnd(channel);
         const stop = new AbortController();
-        const comparing = compareAll(channel, stop.signal);
+        const comparing = compareAll(channel, AbortSignal.any([stop.signal, over.signal]));
         const { holding, others } = await holders();
         expect([holding.length, others.length]).toEqual([2, 1]);
         const [lost] = holding;
@@ -234,7 +239,7 @@ describe('packagers that share sessions', () => {
           total(successor, 'millrace_packager_placements_total', '="placed"').then((count) => count > 0),
         );
         const stop = new AbortController();
-        const comparing = compareAll(channel, stop.signal);
+        const comparing = compareAll(channel, AbortSignal.any([stop.signal, over.signal]));
         expectFlawless(await watched);
         stop.abort();
         expect((await comparing).problems).toEqual([]);

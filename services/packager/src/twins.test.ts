@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
 import { PackagerGroup, RENDITIONS } from './testing/packager-group.ts';
@@ -163,6 +164,11 @@ describe('two packagers at once', () => {
     await packagers.publishParts(before, FIRST_K);
     await packagers.publishParts(before, FIRST_K + 1, [0]);
     for (const stream of before) stream.close();
+    // Each follows the other now, and has nothing to tell it: what both hold is not made again.
+    for (let turn = 0; turn < 50; turn += 1) await nextTurn();
+    const copied = (id: string): Promise<number> =>
+      packagers.member(id).metric('millrace_packager_parts_total', { result: 'copied' });
+    expect([await copied('a'), await copied('b')]).toEqual([0, 0]);
     const after = await packagers.open('a', 2, { k: FIRST_K + 1, part: 0 });
     for (const index of [0, 1])
       for (const id of RENDITIONS)

@@ -101,7 +101,10 @@ test('what an ingest had sent that is gone for good is published to the last fra
   expect(await worker.finished()).toBe('session-ended');
   for (const id of RENDITIONS)
     expect(worker.sink.window.rowsOf(id).map(({ isGap }) => isGap)).toEqual([false, false, false]);
-  expect(readServed(worker.sink, '180p').samplesPerSegment).toEqual([50, 50, pictures - 100]);
+  // The last picture that came may be one that two B-frames before it were still to follow: its place is kept.
+  const [, , last = 0] = readServed(worker.sink, '180p').samplesPerSegment;
+  expect(last - (pictures - 100)).toBeGreaterThanOrEqual(0);
+  expect(last - (pictures - 100)).toBeLessThanOrEqual(2);
   expect(pictures).toBeGreaterThan(110);
 }, 30_000);
 
