@@ -92,7 +92,7 @@ test('what an ingest had sent that is gone for good is published to the last fra
   let pictures = 0;
   worker.relay.onFragments = (fragments) => {
     pictures += fragments.filter(({ trackId }) => trackId === 1).length;
-    return fragments;
+    return [...fragments];
   };
   worker.relay.arriveUntil(5);
   await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 2);
