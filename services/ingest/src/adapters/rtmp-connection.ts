@@ -111,7 +111,9 @@ export class RtmpConnection {
     if (verdict === 'none') return;
     this.#guard(() => {
       if (verdict === 'media-lost') {
-        this.#count('INGEST_MEDIA_LOST');
+        const id = 'INGEST_MEDIA_LOST';
+        this.#dependencies.logger.info({ remoteAddress: this.remoteAddress, id }, GOODBYES['no-media']);
+        this.#count(id);
         this.#publication?.end('no-media');
       } else if (verdict === 'ping') {
         this.#lastPingMs = nowMs;
