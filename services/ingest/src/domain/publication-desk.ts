@@ -65,7 +65,8 @@ export class PublicationDesk {
       for (const publication of this.#publications.values()) publication.live.session.tick(nowMs);
     }, TICK_INTERVAL_MS);
     this.#unsubscribe = bus.subscribe(({ event }) => {
-      if (event.type !== 'StreamKeyChanged' || event.data.change === 'created') return;
+      // A key that is rotated stays valid for its overlap, and is revoked when that is over.
+      if (event.type !== 'StreamKeyChanged' || event.data.change !== 'revoked') return;
       const { streamKeyId } = event.data;
       admission.revoke(streamKeyId);
       for (const publication of this.#publications.values()) {
