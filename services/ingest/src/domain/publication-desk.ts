@@ -98,8 +98,7 @@ export class PublicationDesk {
     try {
       if (this.#isStopping) throw shuttingDown();
       if (directory.ringBytes > maxRingBytes) throw memoryExhausted();
-      const admitted = await admission.admit(request);
-      channel = admitted.channel.name;
+      const admitted = await admission.admit(request, (name) => (channel = name));
       return this.#open(admitted, request, closeConnection);
     } catch (error) {
       const errorId = error instanceof ServiceError ? error.id : 'INGEST_INTERNAL';

@@ -59,8 +59,11 @@ export class PublishAdmission {
     this.#dependencies = dependencies;
   }
 
-  /** Admits an encoder. Throws `ServiceError` with the text that it shows to people. */
-  async admit(request: PublishRequest): Promise<Admission> {
+  /**
+   * Admits an encoder; `onChannel` is told the channel as soon as it is known. Throws `ServiceError` with the text that it shows
+   * to people.
+   */
+  async admit(request: PublishRequest, onChannel?: (channel: string) => void): Promise<Admission> {
     // From the start on: what revokes a key may overtake the answer that grants it.
     const revoked = new Set<string>();
     this.#revokedMeanwhile.add(revoked);
@@ -69,6 +72,7 @@ export class PublishAdmission {
       if (channel === undefined) {
         throw new ServiceError('INTERNAL', 'INGEST_GRANT_INCOMPLETE', 'The grant names no channel');
       }
+      onChannel?.(channel.name);
       if (revoked.has(streamKeyId)) throw keyRejected();
       const claim: PublishClaim = {
         channel: channel.name,
