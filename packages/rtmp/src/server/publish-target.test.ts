@@ -123,6 +123,25 @@ const cases: readonly Case[] = [
   },
   // More of the same kind.
   {
+    name: 'librtmp, answer to a challenge of authmod=adobe: base64 with all its characters, key in the name',
+    app: 'live?authmod=adobe&user=me&challenge=zq9b+w==&response=3Kq/abc+de==&opaque=vgoA/A==',
+    tcUrl: `${U}/live?authmod=adobe&user=me&challenge=zq9b+w==&response=3Kq/abc+de==&opaque=vgoA/A==`,
+    stream: 'key?token=x',
+    target: ['live', 'key', { token: 'x' }],
+  },
+  {
+    name: 'librtmp, answer to a challenge of authmod=llnw',
+    app: 'live?authmod=llnw&user=me&nonce=abc/=&cnonce=0badcafe&nc=00000001&response=d41d8cd98f00b204',
+    stream: 'key',
+    target: ['live', 'key', {}],
+  },
+  {
+    name: 'the key in the query, an answer to a challenge behind it',
+    app: 'live?key=val?authmod=adobe&user=me&challenge=zq9b+w==&response=3Kq/abc==&opaque=vgoAAA==',
+    stream: '',
+    target: ['live', 'val', { key: 'val' }],
+  },
+  {
     name: 'authmod behind a query of its own',
     app: 'live?a=b?authmod=adobe&user=myuser',
     stream: 'key',
