@@ -75,6 +75,7 @@ export async function startIngest(
     events,
     logger,
     maxRingBytes: config.ring.maxTotalBytes,
+    limits: config.limits,
   });
   const server = new RtmpServer({ desk, config, clock, logger, metrics });
   const address = await server.start();

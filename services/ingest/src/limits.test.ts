@@ -189,6 +189,57 @@ describe('limits', () => {
     await expectCounted('INGEST_BITRATE_LIMIT', other);
   });
 
+  test('the access units of a publication: a clock that runs away would have to be filled', async () => {
+    const { other, running } = await start({ unitsPerSecond: 200 });
+    const runaway = encode({ streamKey: keyOf('sport'), name: 'runaway' });
+    await runaway.isPublishing;
+    runaway.send(FEED);
+    // Each picture a second after the one before, without any sound: 46 frames of silence for each.
+    const idr = FEED.find(({ type, body }) => type === 'video' && body[1] === 1);
+    if (idr === undefined) throw new Error('another feed');
+    for (let second = 1; second < 60; second += 1) runaway.send([{ ...idr, timestampMs: second * 1000 }]);
+    expect(await runaway.end).toMatchObject({
+      kind: 'rejected',
+      description: expect.stringContaining('in real time'),
+    });
+    const lost = await running.waitForEvent(({ type }) => type === 'PublicationLost');
+    expect(lost.data).toMatchObject({ channel: 'sport', reason: 'limit' });
+    await expectCounted('INGEST_UNIT_LIMIT', other);
+  });
+
+  test('the messages of a publication, even if nothing comes of them', async () => {
+    const { other } = await start({ unitsPerSecond: 200 });
+    const futile = encode({ streamKey: keyOf('sport'), name: 'futile' });
+    await futile.isPublishing;
+    futile.send(
+      Array.from({ length: 1500 }, () => ({ type: 'video', timestampMs: 0, body: Buffer.from('5700', 'hex') })),
+    );
+    expect(await futile.end).toMatchObject({ kind: 'rejected' });
+    await expectCounted('INGEST_UNIT_LIMIT', other);
+  });
+
+  test('the periods of a publication: a clock that jumps to and fro', async () => {
+    const { other, running } = await start({ periodsPerMinute: 5 });
+    const jumping = encode({ streamKey: keyOf('sport'), name: 'jumping' });
+    await jumping.isPublishing;
+    jumping.send(FEED);
+    const idr = FEED.find(({ type, body }) => type === 'video' && body[1] === 1);
+    if (idr === undefined) throw new Error('another feed');
+    for (let jump = 0; jump < 20; jump += 1)
+      jumping.send([{ ...idr, timestampMs: jump % 2 === 0 ? 100_000 : 1000 }]);
+    expect(await jumping.end).toMatchObject({
+      kind: 'rejected',
+      description: expect.stringContaining('settings that stay'),
+    });
+    const lost = await running.waitForEvent(({ type }) => type === 'PublicationLost');
+    expect(lost.data).toMatchObject({ channel: 'sport', reason: 'limit' });
+    const opened = running.events.filter(
+      (event) => event.type === 'PeriodOpened' && event.data.channel === 'sport',
+    );
+    expect(opened).toHaveLength(6);
+    await expectCounted('INGEST_PERIOD_LIMIT', other);
+  });
+
   test('the memory that unfinished messages hold: whoever holds most goes', async () => {
     const { other } = await start({ heldBytes: 10_000 });
     const holder = encode({ streamKey: keyOf('sport'), name: 'holder' });

@@ -4,6 +4,7 @@ import { createLogger, MemoryEventBus, MemorySessionStore } from '@millrace/runt
 import type { PublishClaim } from '@millrace/runtime';
 import { ManualClock } from '@millrace/testkit';
 import { Registry } from 'prom-client';
+import { ingestConfigSchema } from '../config.ts';
 import { createIngestMetrics } from '../metrics.ts';
 import { PublicationDesk } from './publication-desk.ts';
 import type { LossReason } from './publication.ts';
@@ -87,6 +88,7 @@ test('a publication that expired while the process stood still is claimed again;
     events,
     logger,
     maxRingBytes: 1e9,
+    limits: ingestConfigSchema.parse({}).limits,
   });
   desk.start();
   const closed = Promise.withResolvers<LossReason>();

@@ -1,9 +1,11 @@
 import { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, EventBus, EventEmitter, Logger, PublishOutcome, SessionStore } from '@millrace/runtime';
+import type { IngestConfig } from '../config.ts';
 import { withDeadline } from './deadline.ts';
 import { Publication } from './publication.ts';
 import type { LossReason } from './publication.ts';
+import { PublicationLimits } from './publication-limits.ts';
 import type { Admission, PublishAdmission, PublishRequest } from './publish-admission.ts';
 import { claimRefused, memoryExhausted, shuttingDown } from './refusals.ts';
 import type { SessionDirectory } from './session-directory.ts';
@@ -19,6 +21,8 @@ export interface PublicationDeskDependencies {
   readonly logger: Logger;
   /** Recent media of all sessions beyond which nobody new is admitted. */
   readonly maxRingBytes: number;
+  /** What one publication may make of its session. */
+  readonly limits: Pick<IngestConfig['limits'], 'unitsPerSecond' | 'periodsPerMinute'>;
 }
 
 const RENEW_INTERVAL_MS = 300;
@@ -113,7 +117,7 @@ export class PublicationDesk {
     { remoteAddress, encoder }: PublishRequest,
     closeConnection: (reason: LossReason) => void,
   ): Publication {
-    const { directory, events, logger } = this.#dependencies;
+    const { directory, events, logger, clock, limits } = this.#dependencies;
     const { token, record } = outcome;
     try {
       if (this.#isStopping) throw shuttingDown();
@@ -136,6 +140,8 @@ export class PublicationDesk {
         streamKeyId,
         claim,
         isTakeover,
+        limits: new PublicationLimits(limits, clock()),
+        clock,
         onEnd: (ended, reason) => {
           this.#end(ended, reason);
           closeConnection(reason);
