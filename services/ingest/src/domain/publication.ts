@@ -17,8 +17,11 @@ export interface PublicationOptions {
   readonly isTakeover: boolean;
   readonly limits: PublicationLimits;
   readonly clock: Clock;
-  /** The publication has ended: gives the channel up, and closes the encoder's connection with a status that people read. */
-  readonly onEnd: (publication: Publication, reason: LossReason) => void;
+  /**
+   * The publication has ended: gives the channel up, and closes the encoder's connection with a status that people read;
+   * `failure` is what went wrong with ending its period.
+   */
+  readonly onEnd: (publication: Publication, reason: LossReason, failure: unknown) => void;
 }
 
 /** One encoder's connection as it feeds a session. Ends once, whoever asks first. */
@@ -87,11 +90,16 @@ export class Publication {
     if (!this.#hasEnded) this.live.session.setMetadata(metadata);
   }
 
-  /** Ends the publication and its period. */
+  /** Ends the publication and its period; never throws. */
   end(reason: LossReason): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.live.session.endPublication();
-    this.#onEnd(this, reason);
+    let failure: unknown;
+    try {
+      this.live.session.endPublication();
+    } catch (error) {
+      failure = error;
+    }
+    this.#onEnd(this, reason, failure);
   }
 }

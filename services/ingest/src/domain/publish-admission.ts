@@ -60,10 +60,13 @@ export class PublishAdmission {
   }
 
   /**
-   * Admits an encoder; `onChannel` is told the channel as soon as it is known. Throws `ServiceError` with the text that it shows
-   * to people.
+   * Admits an encoder; `beforeClaim` is told the channel as soon as it is known, and waited for. Throws `ServiceError` with the
+   * text that it shows to people.
    */
-  async admit(request: PublishRequest, onChannel?: (channel: string) => void): Promise<Admission> {
+  async admit(
+    request: PublishRequest,
+    beforeClaim?: (channel: string) => Promise<void> | void,
+  ): Promise<Admission> {
     // From the start on: what revokes a key may overtake the answer that grants it.
     const revoked = new Set<string>();
     this.#revokedMeanwhile.add(revoked);
@@ -72,7 +75,7 @@ export class PublishAdmission {
       if (channel === undefined) {
         throw new ServiceError('INTERNAL', 'INGEST_GRANT_INCOMPLETE', 'The grant names no channel');
       }
-      onChannel?.(channel.name);
+      await beforeClaim?.(channel.name);
       if (revoked.has(streamKeyId)) throw keyRejected();
       const claim: PublishClaim = {
         channel: channel.name,
