@@ -59,12 +59,17 @@ async function knock(bytes?: Uint8Array, again?: Uint8Array): Promise<void> {
   clearInterval(timer);
 }
 
-/** The reason is counted once and logged, and the other encoder has lost neither its connection nor a picture. */
+/** The reason is counted once and logged, and the other encoder has not noticed. */
 async function expectCounted(reason: string, other: Encoder): Promise<void> {
+  expect(await fixture?.metric('millrace_ingest_refused_total', { reason })).toBe(1);
+  expect(fixture?.log()).toContain(reason);
+  await expectUntouched(other);
+}
+
+/** The encoder that publishes all the while has lost neither its connection nor a picture. */
+async function expectUntouched(other: Encoder): Promise<void> {
   const running = fixture;
   if (running === undefined) throw new Error('nothing was started');
-  expect(await running.metric('millrace_ingest_refused_total', { reason })).toBe(1);
-  expect(running.log()).toContain(reason);
   const isOpen = Symbol('open');
   const ended = await Promise.race([
     other.end,
@@ -212,7 +217,11 @@ describe('limits', () => {
     const futile = encode({ streamKey: keyOf('sport'), name: 'futile' });
     await futile.isPublishing;
     futile.send(
-      Array.from({ length: 1500 }, () => ({ type: 'video', timestampMs: 0, body: Buffer.from('5700', 'hex') })),
+      Array.from({ length: 1500 }, () => ({
+        type: 'video',
+        timestampMs: 0,
+        body: Buffer.from('5700', 'hex'),
+      })),
     );
     expect(await futile.end).toMatchObject({ kind: 'rejected' });
     await expectCounted('INGEST_UNIT_LIMIT', other);
@@ -250,6 +259,32 @@ describe('limits', () => {
     holder.sendRaw(Buffer.concat([header, Buffer.alloc(128), ...Array.from({ length: 310 }, () => chunk)]));
     expect(await holder.end).toMatchObject({ kind: 'rejected' });
     await expectCounted('INGEST_HELD_BYTES_LIMIT', other);
+  });
+
+  test('the memory that unfinished messages of many hold: as many go at once as have to', async () => {
+    const { other, running } = await start({ heldBytes: 200_000 });
+    // Each holds 64 kB before anyone has looked at its key; three of them may.
+    const header = Buffer.from([0x06, 0, 0, 0, 0x00, 0xff, 0xff, 9, 1, 0, 0, 0]);
+    const chunk = Buffer.alloc(129, 0xc6);
+    const unfinished = Buffer.concat([
+      header,
+      Buffer.alloc(128),
+      ...Array.from({ length: 400 }, () => chunk),
+    ]);
+    const holders = Array.from({ length: 10 }, () => knock(Buffer.concat([HANDSHAKE, CONNECT, unfinished])));
+    const reason = 'INGEST_HELD_BYTES_LIMIT';
+    await Promise.race(holders);
+    while (((await running.metric('millrace_ingest_refused_total', { reason })) ?? 0) < 7)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    // One at a time they would have taken seven turns of half a second.
+    const times = running
+      .log()
+      .split('\n')
+      .filter((line) => line.includes(reason))
+      .map((line) => Number(new Date((JSON.parse(line) as { time: string | number }).time)));
+    expect(times).toHaveLength(7);
+    expect(Math.max(...times) - Math.min(...times)).toBeLessThan(1500);
+    await expectUntouched(other);
   });
 
   test('the memory of all rings: new publications are refused, live ones go on', async () => {
