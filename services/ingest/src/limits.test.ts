@@ -274,7 +274,7 @@ describe('limits', () => {
     const holders = Array.from({ length: 10 }, () => knock(Buffer.concat([HANDSHAKE, CONNECT, unfinished])));
     const reason = 'INGEST_HELD_BYTES_LIMIT';
     await Promise.race(holders);
-    while (((await running.metric('millrace_ingest_refused_total', { reason })) ?? 0) < 7)
+    while ((await running.metric('millrace_ingest_refused_total', { reason })) < 7)
       await new Promise((resolve) => setTimeout(resolve, 20));
     // One at a time they would have taken seven turns of half a second.
     const times = running
