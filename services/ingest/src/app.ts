@@ -81,6 +81,7 @@ export async function startIngest(
     events,
     logger,
     maxRingBytes: config.ring.maxTotalBytes,
+    limits: config.limits,
   });
   const server = new RtmpServer({ desk, config, clock, logger, metrics });
   const rtmpAddress = await server.start();

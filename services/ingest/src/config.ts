@@ -62,6 +62,14 @@ export const ingestConfigSchema = z.object({
       bitsPerSecond: positive
         .default(100_000_000)
         .describe('Rate of one connection, over five seconds; a faster one is closed.'),
+      unitsPerSecond: positive
+        .default(10_000)
+        .describe(
+          'Pictures and audio frames that one publication may come to, those that fill its holes included, over five seconds.',
+        ),
+      periodsPerMinute: positive
+        .default(60)
+        .describe('Periods that one publication may open by jumps of its clock and changes of its settings.'),
       heldBytes: positive
         .default(512 * 1024 * 1024)
         .describe(

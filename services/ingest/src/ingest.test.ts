@@ -37,6 +37,18 @@ function countVideo(fragments: readonly relay.Fragment[]): number {
   return fragments.filter(({ trackId }) => trackId === VIDEO).length;
 }
 
+/** What playlist-api says when a key is changed. */
+function changeKey({ bus }: IngestFixture, channel: string, change: string): void {
+  bus.publish({
+    id: `${channel}-${change}`,
+    source: '/playlist-api/1',
+    timeMs: Date.now(),
+    subject: '',
+    channel,
+    event: { type: 'StreamKeyChanged', data: { channel, streamKeyId: `key-of-${channel}`, change } },
+  });
+}
+
 async function sessionIdOf({ waitForEvent }: IngestFixture): Promise<string> {
   const event = await waitForEvent(({ type }) => type === 'PeriodOpened');
   return event.type === 'PeriodOpened' ? event.data.sessionId : '';
@@ -211,28 +223,43 @@ describe('ingest', () => {
     expect(running.log()).not.toContain(keyOf('news'));
   });
 
-  test('a key that is revoked or rotated while in use ends the publication with words', async () => {
+  test.each([
+    ['revoked', ['revoked']],
+    ['rotated without an overlap', ['rotated', 'revoked']],
+  ] as const)('a key that is %s while in use ends the publication with words', async (_name, changes) => {
     const running = await start();
+    const other = encode(running.port, { streamKey: keyOf('sport') });
+    await other.isPublishing;
     const encoder = encode(running.port, { streamKey: keyOf('news') });
     await encoder.isPublishing;
     publish(encoder);
-    running.bus.publish({
-      id: '1',
-      source: '/playlist-api/1',
-      timeMs: Date.now(),
-      subject: '',
-      channel: 'news',
-      event: {
-        type: 'StreamKeyChanged',
-        data: { channel: 'news', streamKeyId: 'key-of-news', change: 'revoked' },
-      },
-    });
+    for (const change of changes) changeKey(running, 'news', change);
     expect(await encoder.end).toMatchObject({
       kind: 'rejected',
       description: expect.stringContaining('revoked'),
     });
     const lost = await running.waitForEvent(({ type }) => type === 'PublicationLost');
-    expect(lost.data).toMatchObject({ reason: 'key-revoked' });
+    expect(lost.data).toMatchObject({ channel: 'news', reason: 'key-revoked' });
+    expect(running.events.filter(({ type }) => type === 'PublicationLost')).toHaveLength(1);
+  });
+
+  test('a key that is rotated with an overlap while in use goes on publishing until the overlap is over', async () => {
+    const running = await start();
+    const encoder = encode(running.port, { streamKey: keyOf('news') });
+    await encoder.isPublishing;
+    publish(encoder);
+    const sessionId = await sessionIdOf(running);
+    changeKey(running, 'news', 'rotated');
+    publish(encoder, 1, 1000);
+    const { fragments } = await readPeriod(
+      running.ingest,
+      { sessionId, period: 0 },
+      (read) => countVideo(read) >= 2 * VIDEO_FRAMES,
+    );
+    expect(countVideo(fragments)).toBe(2 * VIDEO_FRAMES);
+    expect(running.events.map(({ type }) => type)).not.toContain('PublicationLost');
+    changeKey(running, 'news', 'revoked');
+    expect(await encoder.end).toMatchObject({ description: expect.stringContaining('revoked') });
   });
 
   test.each([

@@ -53,14 +53,28 @@ export function statedFrameRate(
   return Math.abs(ratio - 1) <= AGREEMENT ? vui : undefined;
 }
 
+/** The rates that were said, the VUI's first: where they contradict each other, one of them is likely right all the same. */
+export function claimedFrameRates(
+  vui: Rational | undefined,
+  metadata: number | undefined,
+): readonly Rational[] {
+  const fromMetadata = metadata === undefined ? undefined : frameRateFromNumber(metadata);
+  return [vui, fromMetadata].filter((rate) => rate !== undefined).filter(isPlausible);
+}
+
 /**
- * Measures a rate from decode times in ms, each rounded to a whole ms: the standard rate on whose frame times all of them
- * lie, with no frame missing. `undefined` means the rate varies.
+ * Measures a rate from decode times in ms, each rounded to a whole ms: the claimed or standard rate on whose frame times all
+ * of them lie, with no frame missing. `undefined` means the rate varies.
+ *
+ * Half a second does not tell 29.97 from 30: a claimed rate goes before the likelier one.
  */
-export function measureFrameRate(timesMs: readonly number[]): Rational | undefined {
+export function measureFrameRate(
+  timesMs: readonly number[],
+  claimed: readonly Rational[] = [],
+): Rational | undefined {
   const [first] = timesMs;
   if (first === undefined || timesMs.length < FEWEST_FRAMES) return undefined;
-  return STANDARD_RATES.find((rate) => {
+  return [...claimed, ...STANDARD_RATES].find((rate) => {
     const frameMs = 1000 / rationalToNumber(rate);
     return timesMs.every((time, index) => Math.abs(time - first - index * frameMs) <= CLOCK_ERROR_MS);
   });

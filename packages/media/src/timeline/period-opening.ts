@@ -1,4 +1,9 @@
-import { measureFrameRate, segmentDurationOfInterval, statedFrameRate } from './frame-rate.ts';
+import {
+  claimedFrameRates,
+  measureFrameRate,
+  segmentDurationOfInterval,
+  statedFrameRate,
+} from './frame-rate.ts';
 import { ORDINARY_STEP_MS } from './jump-detector.ts';
 import type { Rational } from './rational.ts';
 import type { TimedUnit } from './running-period.ts';
@@ -81,7 +86,7 @@ export class PeriodOpening {
     const anchor =
       this.#idr === undefined ? this.#audioAnchor(nowMs, known) : this.#videoAnchor(nowMs, known, stated);
     if (anchor === undefined) return undefined;
-    const frameRate = known.isVariableFrameRate ? undefined : (stated ?? this.#measuredRate());
+    const frameRate = known.isVariableFrameRate ? undefined : (stated ?? this.#measuredRate(known));
     const units: [TimedUnit, ...TimedUnit[]] = [anchor, ...this.#waiting.filter((timed) => timed !== anchor)];
     return { units, frameRate, segmentDuration: this.#segmentDuration(known, frameRate) };
   }
@@ -133,9 +138,9 @@ export class PeriodOpening {
     return nowMs - first.arrivalMs >= waitMs ? first : undefined;
   }
 
-  #measuredRate(): Rational | undefined {
+  #measuredRate({ video, frameRate }: TrackKnowledge): Rational | undefined {
     const times = this.#waiting.filter(({ unit }) => unit.kind === 'video').map(({ timeMs }) => timeMs);
-    return measureFrameRate(times);
+    return measureFrameRate(times, claimedFrameRates(video?.frameRate, frameRate));
   }
 
   #segmentDuration(known: TrackKnowledge, frameRate: Rational | undefined): Rational | undefined {

@@ -7,12 +7,13 @@ import {
   frames,
   interleave,
   pictures,
+  shifted,
   START_MS,
   TimelineProbe,
   videoConfig,
 } from './testdata/synthetic-encoder.ts';
 import type { SentUnit } from './testdata/synthetic-encoder.ts';
-import type { TimelineUnit } from './timeline-event.ts';
+import type { TimelineEvent, TimelineUnit } from './timeline-event.ts';
 
 const FPS_25 = rational(25, 1);
 const SEG_MS = 2000;
@@ -129,6 +130,35 @@ describe('the rules of time', () => {
         },
       ),
       runs(0.3),
+    );
+  });
+
+  it('jumps: a clock that wraps at 2^31, 2^32 or 2^24 ms makes no difference, wherever in the feed it does', () => {
+    const feed = interleave(
+      pictures({ rate: FPS_25, count: 100, gop: 50 }).map(({ unit, atMs }, index) => ({
+        atMs,
+        unit: { ...unit, compositionOffsetMs: index % 3 === 0 ? 40 : 0 },
+      })),
+      frames({ count: 180 }),
+    );
+    const run = (units: readonly SentUnit[]): TimelineEvent[] => {
+      const probe = publishing();
+      probe.send(units);
+      probe.end(START_MS + 5000);
+      return probe.events;
+    };
+    const expected = run(feed);
+    expect(expected.length).toBeGreaterThan(280);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(31, 31, 32, 24),
+        // Also before the first unit, and behind the last one; below 0 is where ffmpeg's negative decode times begin.
+        fc.integer({ min: -200, max: 5000 }),
+        (bits, wrapAtMs) => {
+          expect(run(shifted(feed, 2 ** bits - wrapAtMs, bits))).toEqual(expected);
+        },
+      ),
+      runs(0.1),
     );
   });
 

@@ -14,8 +14,17 @@ const MAX_PARAMETERS = 32;
 const COMPONENT = /^[A-Za-z0-9_.~@:+=,-]+$/;
 /** Adobe's name for the default instance of an app; FMLE and Wirecast append it. */
 const DEFAULT_INSTANCE = '_definst_';
-/** Parameters of librtmp's authmod=adobe, which it appends to app and tcUrl behind a second `?`. */
-const AUTHMOD_PARAMETERS: readonly string[] = ['authmod', 'user', 'nonce', 'challenge', 'response', 'opaque'];
+/** Parameters of librtmp's authmod=adobe and llnw, which it appends to app and tcUrl behind a second `?`. */
+const AUTHMOD_PARAMETERS: readonly string[] = [
+  'authmod',
+  'user',
+  'nonce',
+  'cnonce',
+  'nc',
+  'challenge',
+  'response',
+  'opaque',
+];
 
 /**
  * Finds application, stream key and query in what an encoder sent.

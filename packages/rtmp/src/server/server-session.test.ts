@@ -203,6 +203,34 @@ describe('server session', () => {
     expect(repliesOf(probe, MessageType.acknowledgement)).toHaveLength(1);
   });
 
+  test('acknowledgements beyond 2^32 bytes count modulo 2^32, and media goes on', () => {
+    const control = (typeId: number, value: number): Uint8Array =>
+      rawMessage({ typeId, csid: 2, payload: uint32(value) });
+    // Slices of the one input are all that is kept of four gigabytes.
+    const probe = new SessionProbe({ inputIsTransferred: true }).push(
+      concat(FFMPEG_PUBLISH, control(MessageType.setChunkSize, 8_000_000)),
+    );
+    const payload = new Uint8Array(8_000_000);
+    const frame = rawMessage({ typeId: MessageType.video, csid: 6, streamId: 1, payload }, payload.length);
+    const received: number[] = [];
+    while (probe.session.bytesReceived < 2 ** 32 + 2 * payload.length) {
+      probe.push(frame);
+      received.push(probe.session.bytesReceived);
+    }
+    const acks = repliesOf(probe, MessageType.acknowledgement).map((ack) => Number.parseInt(ack, 16));
+    expect(acks).toEqual(received.map((bytes) => bytes % 2 ** 32));
+    expect(acks.at(-1)).toBeLessThan(3 * payload.length);
+    expect(probe.kinds().filter((kind) => kind === 'video@0')).toHaveLength(received.length);
+  });
+
+  test('an encoder whose own acknowledgements have passed 2^32 goes on', () => {
+    const probe = new SessionProbe().push(FFMPEG_PUBLISH);
+    for (const sequence of [0xfffffff0, 0x00000010, 0])
+      probe.push(rawMessage({ typeId: MessageType.acknowledgement, csid: 2, payload: uint32(sequence) }));
+    probe.push(media('audio', 0, hex('af01')));
+    expect(probe.kinds().at(-1)).toBe('audio@0');
+  });
+
   test('a ping is answered with its value', () => {
     const probe = new SessionProbe().push(FFMPEG_PUBLISH);
     probe.push(rawMessage({ typeId: MessageType.userControl, csid: 2, payload: hex('0006 01020304') }));

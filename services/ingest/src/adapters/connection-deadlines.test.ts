@@ -39,6 +39,12 @@ describe('deadlines of a connection', () => {
       { refuse: 'INGEST_IDLE_TIMEOUT' },
     ],
     [
+      'a publication that begins on an old connection has the time of every other',
+      { ...publishing, phaseSinceMs: 100_000, lastInputMs: 100_000, lastPingMs: 100_000 },
+      104_000,
+      'none',
+    ],
+    [
       'a silent peer is asked for a sign of life',
       { ...publishing, hasPublication: false, lastMediaMs: 0 },
       10_001,

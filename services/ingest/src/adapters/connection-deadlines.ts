@@ -48,7 +48,9 @@ export function judgeDeadlines(
     case 'closed':
       return 'none';
   }
-  if (isPast(lastMediaMs ?? openedAtMs, limits.idleSeconds)) return { refuse: 'INGEST_IDLE_TIMEOUT' };
+  // A publication may begin long after its connection.
+  const idleSinceMs = lastMediaMs ?? (phase === 'publishing' ? phaseSinceMs : openedAtMs);
+  if (isPast(idleSinceMs, limits.idleSeconds)) return { refuse: 'INGEST_IDLE_TIMEOUT' };
   if (isPast(lastInputMs, limits.connectionTimeoutSeconds)) return { refuse: 'INGEST_CONNECTION_TIMEOUT' };
   const isSilent = nowMs - Math.max(lastInputMs, lastPingMs) > PING_AFTER_MS;
   return isSilent && phase !== 'handshake' && phase !== 'connecting' ? 'ping' : 'none';

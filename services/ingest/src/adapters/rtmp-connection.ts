@@ -13,12 +13,12 @@ import type { IngestConfig } from '../config.ts';
 import { parseEncoderMetadata } from '../domain/encoder-metadata.ts';
 import type { LossReason, Publication } from '../domain/publication.ts';
 import type { PublicationDesk } from '../domain/publication-desk.ts';
+import { RateLimit } from '../domain/rate-limit.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import { judgeDeadlines } from './connection-deadlines.ts';
 import { CONNECTION_REFUSALS, GOODBYES } from './connection-refusals.ts';
 import type { ConnectionRefusal } from './connection-refusals.ts';
 import { looksLikeProxyHeader } from './proxy-gate.ts';
-import { RateLimit } from './rate-limit.ts';
 
 /** What a connection is built on. */
 export interface RtmpConnectionDependencies {
@@ -32,6 +32,7 @@ export interface RtmpConnectionDependencies {
 /** How long a connection that was said goodbye to may take to read it. */
 const LINGER_MS = 1000;
 const MAX_ENCODER_CHARACTERS = 128;
+const RATE_WINDOW_MS = 5000;
 
 /**
  * One encoder's TCP connection: bytes to the RTMP session and back, media to the publication.
@@ -70,7 +71,8 @@ export class RtmpConnection {
     this.#openedAtMs = nowMs;
     this.#lastInputMs = nowMs;
     this.#lastPingMs = nowMs;
-    this.#rate = new RateLimit(dependencies.config.limits.bitsPerSecond, nowMs);
+    const mostBytes = (dependencies.config.limits.bitsPerSecond / 8) * (RATE_WINDOW_MS / 1000);
+    this.#rate = new RateLimit(mostBytes, RATE_WINDOW_MS, nowMs);
     this.#session = new RtmpServerSession(nowMs, {
       inputIsTransferred: true,
       ...(refusal === undefined ? {} : { refuseConnect: () => refusal }),
@@ -119,7 +121,9 @@ export class RtmpConnection {
     if (verdict === 'none') return;
     this.#guard(() => {
       if (verdict === 'media-lost') {
-        this.#count('INGEST_MEDIA_LOST');
+        const id = 'INGEST_MEDIA_LOST';
+        this.#dependencies.logger.info({ remoteAddress: this.remoteAddress, id }, GOODBYES['no-media']);
+        this.#count(id);
         this.#publication?.end('no-media');
       } else if (verdict === 'ping') {
         this.#lastPingMs = nowMs;
@@ -268,7 +272,7 @@ export class RtmpConnection {
     else logger.info({ remoteAddress, sessionId, id: known.id }, known.message);
     this.#count(known?.id ?? 'INGEST_INTERNAL');
     this.#say(known?.message ?? 'Something went wrong on the server');
-    this.#end('protocol-error');
+    this.#end(known?.code === 'RESOURCE_EXHAUSTED' ? 'limit' : 'protocol-error');
   }
 
   /** The publication has ended: the encoder is told why, and the connection is closed, unless it may publish again. */

@@ -113,14 +113,22 @@ export class RtmpServer {
     // This process stood still: what encoders sent meanwhile has not been read yet, and they are not to be blamed.
     if (sinceLastMs > MAX_STALL_MS) return;
     let heldBytes = 0;
-    let largest: RtmpConnection | undefined;
     for (const connection of this.#connections) {
       connection.check(nowMs);
       heldBytes += connection.heldBytes;
-      if (connection.heldBytes > (largest?.heldBytes ?? 0)) largest = connection;
     }
     for (const connection of this.#refused) connection.check(nowMs);
-    // Whoever holds most goes first, one at each turn.
-    if (heldBytes > this.#dependencies.config.limits.heldBytes) largest?.refuse('INGEST_HELD_BYTES_LIMIT');
+    this.#release(heldBytes);
+  }
+
+  /** Closes connections until the others hold no more than they may; whoever holds most goes first. */
+  #release(heldBytes: number): void {
+    let excess = heldBytes - this.#dependencies.config.limits.heldBytes;
+    if (excess <= 0) return;
+    for (const connection of [...this.#connections].toSorted((a, b) => b.heldBytes - a.heldBytes)) {
+      if (excess <= 0) return;
+      excess -= connection.heldBytes;
+      connection.refuse('INGEST_HELD_BYTES_LIMIT');
+    }
   }
 }

@@ -95,12 +95,14 @@ export class IngestSession {
     this.#timeline.setMetadata(metadata);
   }
 
-  configure(config: TrackConfig): void {
-    this.#take(this.#timeline.configure(config, this.#dependencies.clock()));
+  /** Takes a configuration; returns how many access units came of it. */
+  configure(config: TrackConfig): number {
+    return this.#take(this.#timeline.configure(config, this.#dependencies.clock()));
   }
 
-  push(unit: WireUnit): void {
-    this.#take(this.#timeline.push(unit, this.#dependencies.clock()));
+  /** Takes an access unit; returns how many came of it: none that is held back, or also those that fill a hole. */
+  push(unit: WireUnit): number {
+    return this.#take(this.#timeline.push(unit, this.#dependencies.clock()));
   }
 
   /** Lets deadlines of the timeline pass while nothing comes. */
@@ -163,13 +165,15 @@ export class IngestSession {
     this.media.end(reason);
   }
 
-  /** Carries out what the timeline has decided. */
-  #take(events: readonly TimelineEvent[]): void {
+  /** Carries out what the timeline has decided; returns the number of access units. */
+  #take(events: readonly TimelineEvent[]): number {
+    let units = 0;
     for (const event of events) {
       switch (event.type) {
         case 'unit':
           this.media.append(event);
           this.#meter.count(event);
+          units += 1;
           break;
         case 'segment-started':
           this.#startSegment(event);
@@ -191,6 +195,7 @@ export class IngestSession {
           break;
       }
     }
+    return units;
   }
 
   #openPeriod(opened: PeriodOpened): void {

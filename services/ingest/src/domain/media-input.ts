@@ -19,6 +19,7 @@ import type {
   WireUnit,
 } from '@millrace/media';
 import { ServiceError } from '@millrace/runtime';
+import { isHevcConfiguration } from './hevc-record.ts';
 import { audioConfigOf, videoConfigOf } from './track-config.ts';
 
 /** What an RTMP message comes to: a configuration, an access unit, or both (parameter sets inside an IDR). */
@@ -70,7 +71,7 @@ export class MediaInput {
     const tag = parseVideoTag(body);
     switch (tag.kind) {
       case 'configuration':
-        return configured('video', () => {
+        return configured('video', tag.config, () => {
           const avc = parseAvcDecoderConfiguration(Uint8Array.from(tag.config));
           const config = videoConfigOf(avc);
           this.#avc = avc;
@@ -111,7 +112,7 @@ export class MediaInput {
     const tag = parseAudioTag(body);
     switch (tag.kind) {
       case 'configuration':
-        return configured('audio', () => audioConfigOf(tag.config));
+        return configured('audio', tag.config, () => audioConfigOf(tag.config));
       case 'frame':
         return audioUnit(timestampMs, tag.data);
       // Some encoders send it for silence; the timeline knows the frame for it.
@@ -142,12 +143,12 @@ function canonical(data: Uint8Array, content: AccessUnitContent, lengthSize: Nal
 }
 
 /** A configuration that cannot be read ends the publication: nothing that follows could be decoded. */
-function configured(kind: 'video' | 'audio', parse: () => TrackConfig): MediaInputResult {
+function configured(kind: 'video' | 'audio', bytes: Uint8Array, parse: () => TrackConfig): MediaInputResult {
   try {
     return { config: parse() };
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
-    // OBS up to 29.0 sends HEVC under the number of H.264.
+    if (kind === 'video' && isHevcConfiguration(bytes)) throw unsupported('video', 'HEVC', 'H.264');
     const wanted = kind === 'video' ? 'H.264' : 'AAC';
     throw new ServiceError(
       'INVALID_ARGUMENT',

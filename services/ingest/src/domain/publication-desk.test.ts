@@ -1,13 +1,18 @@
+import { createHash } from 'node:crypto';
 import { afterEach, expect, test } from '@jest/globals';
 import { control, session } from '@millrace/contracts';
+import type { MillraceEvent } from '@millrace/contracts';
 import { createLogger, MemoryEventBus, MemorySessionStore } from '@millrace/runtime';
-import type { PublishClaim } from '@millrace/runtime';
+import type { PublishClaim, SessionStore } from '@millrace/runtime';
 import { ManualClock } from '@millrace/testkit';
 import { Registry } from 'prom-client';
+import { ingestConfigSchema } from '../config.ts';
 import { createIngestMetrics } from '../metrics.ts';
+import { readFlv } from '../testing/encoder.ts';
 import { PublicationDesk } from './publication-desk.ts';
 import type { LossReason } from './publication.ts';
 import { PublishAdmission } from './publish-admission.ts';
+import type { PublishRequest } from './publish-admission.ts';
 import { SessionDirectory } from './session-directory.ts';
 import { SlabPool } from './slab-pool.ts';
 
@@ -26,6 +31,13 @@ const CHANNEL: session.Channel = {
   audioBitrateBps: 128_000,
 };
 
+const FEED = new URL('../../../../packages/media/src/testdata/b-frames.flv', import.meta.url);
+const HEADER_AND_IDR = readFlv(FEED)
+  .filter(({ type }) => type === 'video')
+  .slice(0, 2);
+/** The key of another channel. */
+const SPORT = createHash('sha256').update('sport-secret').digest();
+
 const clock = new ManualClock(1_795_000_000_000);
 const store = new MemorySessionStore({ clock: clock.now });
 let desk: PublicationDesk | undefined;
@@ -35,6 +47,72 @@ afterEach(async () => {
   await desk?.stop(1000);
   directory?.stop();
 });
+
+/** A desk in a process of its own. */
+function startDesk(
+  change: {
+    readonly store?: SessionStore;
+    readonly channel?: Partial<session.Channel>;
+    readonly emit?: (event: MillraceEvent) => void;
+  } = {},
+): PublicationDesk {
+  const bus = new MemoryEventBus({ logger, registry: new Registry() });
+  const events = { emit: change.emit ?? ((): void => undefined) };
+  const metrics = createIngestMetrics(new Registry());
+  const used = change.store ?? store;
+  directory = new SessionDirectory({
+    store: used,
+    dependencies: {
+      clock: clock.now,
+      events,
+      logger,
+      metrics,
+      ring: { seconds: 20, maxBytes: 1e6 },
+      pool: new SlabPool(0),
+      packagers: () => [],
+    },
+  });
+  const admission = new PublishAdmission({
+    control: {
+      authorizePublish: async ({ streamKeySha256 }) => {
+        const streamKeyId = streamKeySha256.toString('hex');
+        const channel = {
+          ...CHANNEL,
+          ...change.channel,
+          name: streamKeySha256.equals(SPORT) ? 'sport' : 'news',
+        };
+        return {
+          result: { $case: 'grant', value: { channel, role: control.PublishRole.PRIMARY, streamKeyId } },
+        };
+      },
+    },
+    store: used,
+    clock: clock.now,
+    logger,
+    instance: 'ingest-1',
+    address: Promise.resolve(''),
+    apps: ['live'],
+    storeHoldMs: 1000,
+  });
+  desk = new PublicationDesk({
+    admission,
+    store: used,
+    directory,
+    bus,
+    clock: clock.now,
+    events,
+    logger,
+    maxRingBytes: 1e9,
+    limits: ingestConfigSchema.parse({}).limits,
+  });
+  desk.start();
+  return desk;
+}
+
+function requestOf(streamKey = 'secret'): PublishRequest {
+  const signal = new AbortController().signal;
+  return { app: 'live', streamKey, remoteAddress: '1.2.3.4', encoder: 'OBS', signal };
+}
 
 function claimOfAnother(): PublishClaim {
   return {
@@ -48,60 +126,8 @@ function claimOfAnother(): PublishClaim {
 }
 
 test('a publication that expired while the process stood still is claimed again; one that another has is not', async () => {
-  const bus = new MemoryEventBus({ logger, registry: new Registry() });
-  const events = { emit: (): void => undefined };
-  const metrics = createIngestMetrics(new Registry());
-  directory = new SessionDirectory({
-    store,
-    dependencies: {
-      clock: clock.now,
-      events,
-      logger,
-      metrics,
-      ring: { seconds: 20, maxBytes: 1e6 },
-      pool: new SlabPool(0),
-      packagers: () => [],
-    },
-  });
-  const admission = new PublishAdmission({
-    control: {
-      authorizePublish: async () => ({
-        result: {
-          $case: 'grant',
-          value: { channel: CHANNEL, role: control.PublishRole.PRIMARY, streamKeyId: 'k1' },
-        },
-      }),
-    },
-    store,
-    clock: clock.now,
-    logger,
-    instance: 'ingest-1',
-    address: Promise.resolve(''),
-    apps: ['live'],
-    storeHoldMs: 1000,
-  });
-  desk = new PublicationDesk({
-    admission,
-    store,
-    directory,
-    bus,
-    clock: clock.now,
-    events,
-    logger,
-    maxRingBytes: 1e9,
-  });
-  desk.start();
   const closed = Promise.withResolvers<LossReason>();
-  const publication = await desk.publish(
-    {
-      app: 'live',
-      streamKey: 'secret',
-      remoteAddress: '1.2.3.4',
-      encoder: 'OBS',
-      signal: new AbortController().signal,
-    },
-    closed.resolve,
-  );
+  const publication = await startDesk().publish(requestOf(), closed.resolve);
   const first = publication.token;
   const sessionId = publication.live.session.id;
 
@@ -122,4 +148,45 @@ test('a publication that expired while the process stood still is claimed again;
   expect(await closed.promise).toBe('taken-over');
   const token = other.kind === 'accepted' ? other.token : 0;
   expect(await store.renewPublication('news', token)).toBe(true);
+});
+
+test('an encoder that stops and publishes again at once is in nobody’s way, least of all its own', async () => {
+  const slow = new MemorySessionStore({ clock: clock.now });
+  const released = Promise.withResolvers<void>();
+  const release = slow.releasePublication.bind(slow);
+  slow.releasePublication = async (channel, token) => {
+    await released.promise;
+    await release(channel, token);
+  };
+  const channel = { takeoverPolicy: session.TakeoverPolicy.REJECT };
+  const running = startDesk({ store: slow, channel });
+  const first = await running.publish(requestOf(), () => undefined);
+  first.end('closed');
+  const again = running.publish(requestOf(), () => undefined);
+  // Another channel does not wait for it.
+  expect((await running.publish(requestOf('sport-secret'), () => undefined)).channel).toBe('sport');
+  released.resolve();
+  const second = await again;
+  expect(second.token).toBeGreaterThan(first.token);
+  expect(second.live.session.id).toBe(first.live.session.id);
+});
+
+test('a session that fails while nothing comes loses its publication, and no other', async () => {
+  const fails = (event: MillraceEvent): void => {
+    if (event.type === 'PeriodOpened' && event.data.channel === 'news') throw new Error('a mistake of ours');
+  };
+  const running = startDesk({ store: new MemorySessionStore({ clock: clock.now }), emit: fails });
+  const closed = Promise.withResolvers<LossReason>();
+  const publication = await running.publish(requestOf(), closed.resolve);
+  const other = await running.publish(requestOf('sport-secret'), () => undefined);
+  for (const { timestampMs, body } of HEADER_AND_IDR) {
+    publication.push('video', timestampMs, body);
+    other.push('video', timestampMs, body);
+  }
+  // Half a second after the IDR the period opens, without another message.
+  clock.advance(600);
+  expect(await closed.promise).toBe('protocol-error');
+  expect(running.size).toBe(1);
+  while (other.live.session.media.newestOrdinal < 0) await new Promise((resolve) => setImmediate(resolve));
+  expect(other.hasEnded).toBe(false);
 });

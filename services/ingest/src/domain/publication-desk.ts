@@ -1,9 +1,11 @@
 import { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, EventBus, EventEmitter, Logger, PublishOutcome, SessionStore } from '@millrace/runtime';
+import type { IngestConfig } from '../config.ts';
 import { withDeadline } from './deadline.ts';
 import { Publication } from './publication.ts';
 import type { LossReason } from './publication.ts';
+import { PublicationLimits } from './publication-limits.ts';
 import type { Admission, PublishAdmission, PublishRequest } from './publish-admission.ts';
 import { claimRefused, memoryExhausted, shuttingDown } from './refusals.ts';
 import type { SessionDirectory } from './session-directory.ts';
@@ -19,6 +21,8 @@ export interface PublicationDeskDependencies {
   readonly logger: Logger;
   /** Recent media of all sessions beyond which nobody new is admitted. */
   readonly maxRingBytes: number;
+  /** What one publication may make of its session. */
+  readonly limits: Pick<IngestConfig['limits'], 'unitsPerSecond' | 'periodsPerMinute'>;
 }
 
 const RENEW_INTERVAL_MS = 300;
@@ -41,7 +45,8 @@ export class PublicationDesk {
   readonly #renewing = new Set<Publication>();
   /** Those whose last renewal failed. */
   readonly #unrenewed = new WeakSet<Publication>();
-  readonly #releasing = new Set<Promise<void>>();
+  /** Channels that are being given up. */
+  readonly #releasing = new Map<string, Promise<void>>();
   #renewTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -62,10 +67,11 @@ export class PublicationDesk {
     }, RENEW_INTERVAL_MS);
     this.#tickTimer = setInterval(() => {
       const nowMs = clock();
-      for (const publication of this.#publications.values()) publication.live.session.tick(nowMs);
+      for (const publication of this.#publications.values()) this.#tick(publication, nowMs);
     }, TICK_INTERVAL_MS);
     this.#unsubscribe = bus.subscribe(({ event }) => {
-      if (event.type !== 'StreamKeyChanged' || event.data.change === 'created') return;
+      // A key that is rotated stays valid for its overlap, and is revoked when that is over.
+      if (event.type !== 'StreamKeyChanged' || event.data.change !== 'revoked') return;
       const { streamKeyId } = event.data;
       admission.revoke(streamKeyId);
       for (const publication of this.#publications.values()) {
@@ -83,7 +89,7 @@ export class PublicationDesk {
     for (const publication of this.#publications.values()) publication.end('shutdown');
     const { promise: expiry, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, deadlineMs);
-    await Promise.race([Promise.all(this.#releasing), expiry]);
+    await Promise.race([Promise.all(this.#releasing.values()), expiry]);
     clearTimeout(timer);
   }
 
@@ -97,8 +103,11 @@ export class PublicationDesk {
     try {
       if (this.#isStopping) throw shuttingDown();
       if (directory.ringBytes > maxRingBytes) throw memoryExhausted();
-      const admitted = await admission.admit(request);
-      channel = admitted.channel.name;
+      const admitted = await admission.admit(request, (name) => {
+        channel = name;
+        // An encoder that publishes again at once must not find its own last publication in its way.
+        return this.#releasing.get(name);
+      });
       return this.#open(admitted, request, closeConnection);
     } catch (error) {
       const errorId = error instanceof ServiceError ? error.id : 'INGEST_INTERNAL';
@@ -113,7 +122,7 @@ export class PublicationDesk {
     { remoteAddress, encoder }: PublishRequest,
     closeConnection: (reason: LossReason) => void,
   ): Publication {
-    const { directory, events, logger } = this.#dependencies;
+    const { directory, events, logger, clock, limits } = this.#dependencies;
     const { token, record } = outcome;
     try {
       if (this.#isStopping) throw shuttingDown();
@@ -136,7 +145,11 @@ export class PublicationDesk {
         streamKeyId,
         claim,
         isTakeover,
-        onEnd: (ended, reason) => {
+        limits: new PublicationLimits(limits, clock()),
+        clock,
+        onEnd: (ended, reason, failure) => {
+          if (failure !== undefined)
+            logger.error({ err: failure, sessionId }, 'A period did not end as it should');
           this.#end(ended, reason);
           closeConnection(reason);
         },
@@ -157,6 +170,18 @@ export class PublicationDesk {
     }
   }
 
+  /** Nothing that goes wrong with one session reaches another. */
+  #tick(publication: Publication, nowMs: number): void {
+    const { session: live } = publication.live;
+    try {
+      live.tick(nowMs);
+    } catch (error) {
+      const { logger } = this.#dependencies;
+      logger.error({ err: error, sessionId: live.id }, 'A session failed; its publication is ended');
+      publication.end('protocol-error');
+    }
+  }
+
   #end(publication: Publication, reason: LossReason): void {
     const { events, logger } = this.#dependencies;
     const { channel, token, live } = publication;
@@ -166,9 +191,12 @@ export class PublicationDesk {
     logger.info({ sessionId, reason }, 'Publication ended');
     // What the end of the period changed is written first: after the release the token opens nothing any more.
     const written = live.writer.settled(AbortSignal.timeout(WRITE_DEADLINE_MS));
-    const released = written.then(() => this.#release(channel, token));
-    this.#releasing.add(released);
-    void released.finally(() => this.#releasing.delete(released));
+    const released = Promise.all([written, this.#releasing.get(channel)])
+      .then(() => this.#release(channel, token))
+      .finally(() => {
+        if (this.#releasing.get(channel) === released) this.#releasing.delete(channel);
+      });
+    this.#releasing.set(channel, released);
   }
 
   async #release(channel: string, token: number): Promise<void> {

@@ -164,4 +164,16 @@ describe('admission', () => {
     await expect(admitted).rejects.toMatchObject({ id });
     expect(released).toEqual([5]);
   });
+
+  test('a key that is revoked while it is still being checked opens nothing either', async () => {
+    const checked = Promise.withResolvers<control.AuthorizePublishResponse>();
+    const { admission, released } = admissionOf({ control: { authorizePublish: () => checked.promise } });
+    const admitted = admission.admit(requestOf());
+    admission.revoke('k1');
+    const value = { channel: CHANNEL, role: control.PublishRole.PRIMARY, streamKeyId: 'k1' };
+    checked.resolve({ result: { $case: 'grant', value } });
+    await expect(admitted).rejects.toMatchObject({ id: 'INGEST_STREAM_KEY_REJECTED' });
+    expect(released).toEqual([]);
+    expect((await admission.admit(requestOf())).streamKeyId).toBe('k1');
+  });
 });

@@ -55,45 +55,54 @@ const RETRY_INTERVAL_MS = 250;
 /** Decides who may publish: by the key, then by a claim on the channel. */
 export class PublishAdmission {
   readonly #dependencies: AdmissionDependencies;
-  /** Requests under way, so that a key that is revoked meanwhile opens nothing. */
-  readonly #pending = new Set<{ readonly streamKeyId: string; isRevoked: boolean }>();
+  /** For each request under way the keys that were revoked meanwhile: they open nothing. */
+  readonly #revokedMeanwhile = new Set<Set<string>>();
 
   constructor(dependencies: AdmissionDependencies) {
     this.#dependencies = dependencies;
   }
 
-  /** Admits an encoder. Throws `ServiceError` with the text that it shows to people. */
-  async admit(request: PublishRequest): Promise<Admission> {
-    const grant = await this.#authorize(request);
-    const { channel, streamKeyId } = grant;
-    if (channel === undefined) {
-      throw new ServiceError('INTERNAL', 'INGEST_GRANT_INCOMPLETE', 'The grant names no channel');
-    }
-    const pending = { streamKeyId, isRevoked: false };
-    this.#pending.add(pending);
+  /**
+   * Admits an encoder; `beforeClaim` is told the channel as soon as it is known, and waited for. Throws `ServiceError` with the
+   * text that it shows to people.
+   */
+  async admit(
+    request: PublishRequest,
+    beforeClaim?: (channel: string) => Promise<void> | void,
+  ): Promise<Admission> {
+    // From the start on: what revokes a key may overtake the answer that grants it.
+    const revoked = new Set<string>();
+    this.#revokedMeanwhile.add(revoked);
     try {
+      const { channel, streamKeyId, role } = await this.#authorize(request);
+      if (channel === undefined) {
+        throw new ServiceError('INTERNAL', 'INGEST_GRANT_INCOMPLETE', 'The grant names no channel');
+      }
+      await beforeClaim?.(channel.name);
+      if (revoked.has(streamKeyId)) throw keyRejected();
       const claim: PublishClaim = {
         channel: channel.name,
         takeoverPolicy: channel.takeoverPolicy,
         graceSeconds: channel.graceSeconds,
         ingest: { id: this.#dependencies.instance, address: await this.#dependencies.address },
-        role: grant.role,
+        role,
         encoderId: `${request.remoteAddress} ${request.encoder}`,
       };
       const outcome = await this.#claim(claim, request.signal);
-      if (pending.isRevoked || request.signal.aborted) {
+      const isRevoked = revoked.has(streamKeyId);
+      if (isRevoked || request.signal.aborted) {
         this.#release(claim.channel, outcome.token);
-        throw pending.isRevoked ? keyRejected() : abandoned();
+        throw isRevoked ? keyRejected() : abandoned();
       }
       return { channel, streamKeyId, claim, outcome };
     } finally {
-      this.#pending.delete(pending);
+      this.#revokedMeanwhile.delete(revoked);
     }
   }
 
   /** A key has been revoked: what is under way by it is refused. */
   revoke(streamKeyId: string): void {
-    for (const pending of this.#pending) if (pending.streamKeyId === streamKeyId) pending.isRevoked = true;
+    for (const revoked of this.#revokedMeanwhile) revoked.add(streamKeyId);
   }
 
   async #authorize(request: PublishRequest): Promise<control.PublishGrant> {

@@ -50,6 +50,22 @@ export function memoryExhausted(): ServiceError {
   );
 }
 
+export function tooManyUnits(perSecond: number): ServiceError {
+  return new ServiceError(
+    'RESOURCE_EXHAUSTED',
+    'INGEST_UNIT_LIMIT',
+    `The encoder's timestamps come to more than ${perSecond} pictures and audio frames a second: let it send in real time`,
+  );
+}
+
+export function tooManyPeriods(perMinute: number): ServiceError {
+  return new ServiceError(
+    'RESOURCE_EXHAUSTED',
+    'INGEST_PERIOD_LIMIT',
+    `The encoder's clock jumped or its settings changed more than ${perMinute} times within a minute: restart it with settings that stay`,
+  );
+}
+
 export function shuttingDown(): ServiceError {
   return new ServiceError('UNAVAILABLE', 'INGEST_SHUTTING_DOWN', 'This server is shutting down: reconnect');
 }

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { control, session } from '@millrace/contracts';
 import { createLogger, MemorySessionStore } from '@millrace/runtime';
 import type { SessionChange } from '@millrace/runtime';
@@ -18,19 +19,22 @@ const { name: channel } = DEFAULT_CHANNEL;
 let clock: ManualClock;
 let store: MemorySessionStore;
 let directory: SessionDirectory;
+let registry: Registry;
 
 beforeEach(() => {
   clock = new ManualClock(1_795_000_000_000);
   store = new MemorySessionStore({ clock: clock.now });
-  directory = directoryOf();
+  registry = new Registry();
+  directory = directoryOf(registry);
 });
 
 afterEach(() => {
   directory.stop();
+  jest.useRealTimers();
 });
 
 /** The sessions of an ingest process. */
-function directoryOf(): SessionDirectory {
+function directoryOf(registered = new Registry()): SessionDirectory {
   const logger = createLogger({ service: 'ingest', level: 'error', destination: { write: () => true } });
   return new SessionDirectory({
     store,
@@ -38,7 +42,7 @@ function directoryOf(): SessionDirectory {
       clock: clock.now,
       events: { emit: (): void => undefined },
       logger,
-      metrics: createIngestMetrics(new Registry()),
+      metrics: createIngestMetrics(registered),
       ring: { seconds: 20, maxBytes: 64 * 1024 * 1024 },
       pool: new SlabPool(0),
       packagers: () => [],
@@ -73,6 +77,36 @@ function unitsOf(ring: PeriodRing | undefined, trackId: number) {
     (cursor === undefined ? undefined : ring?.read(cursor, Infinity)) ?? [];
   return entries.filter((entry) => entry.type === 'unit').filter((unit) => unit.trackId === trackId);
 }
+
+describe('a session that has moved to another ingest', () => {
+  test('costs no memory once its workers had time to read on, has no age any more, and its readers are told', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'Date', 'setInterval'] });
+    directory.start();
+    const here = await publish(directory);
+    for (let second = 0; second < 2; second += 1) here.feed.sendSecond();
+    directory.report(clock.now());
+    expect(directory.ringBytes).toBeGreaterThan(0);
+    const ages = async (): Promise<unknown[]> =>
+      (await registry.getSingleMetric('millrace_ingest_session_age_seconds')?.get())?.values ?? [];
+    expect(await ages()).toHaveLength(1);
+
+    const elsewhere = directoryOf();
+    const there = await publish(elsewhere, 'encoder-2');
+    there.feed.sendSecond();
+    const { media } = here.live.session;
+    while (media.ended !== 'moved') await turn();
+    directory.report(clock.now());
+    expect(await ages()).toEqual([]);
+    expect(directory.ringBytes).toBeGreaterThan(0);
+
+    jest.advanceTimersByTime(10_000);
+    directory.report(clock.now());
+    expect([media.bytes, media.isFreed, directory.ringBytes]).toEqual([0, true, 0]);
+    expect(directory.get(here.live.session.id)?.media.ended).toBe('moved');
+    elsewhere.stop();
+    expect(await ages()).toEqual([]);
+  });
+});
 
 describe('a session that goes on', () => {
   test('here after it was at another ingest has ordinals and segments behind those of the record', async () => {

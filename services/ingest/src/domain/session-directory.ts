@@ -11,7 +11,7 @@ export interface LiveSession {
   readonly writer: RecordWriter;
 }
 
-/** How long the media of a session that is over are kept for workers that have not read all of them. */
+/** How long the media of a session that is over, or elsewhere, are kept for workers that have not read all of them. */
 const LINGER_MS = 10_000;
 /** Sessions that are remembered to be over, the oldest forgotten first; the store forgets them after minutes. */
 const MAX_REMEMBERED = 4096;
@@ -19,7 +19,8 @@ const MAX_REMEMBERED = 4096;
 /**
  * The sessions whose media this ingest holds; each lives until its record says `ended`, and its media a little longer.
  *
- * A session in whose record a period stands that is not from here has moved: another ingest has the publication.
+ * A session in whose record a period stands that is not from here has moved: another ingest has the publication. It is known
+ * until it ends, so that workers hear where it is not, but its media go like those of one that is over.
  */
 export class SessionDirectory {
   readonly #store: SessionStore;
@@ -27,6 +28,8 @@ export class SessionDirectory {
   readonly #sessions = new Map<string, LiveSession>();
   /** Over, with media that can still be read. */
   readonly #lingering = new Map<string, { readonly live: LiveSession; readonly timer: NodeJS.Timeout }>();
+  /** Elsewhere, with media that can still be read. */
+  readonly #moved = new Map<IngestSession, NodeJS.Timeout>();
   readonly #overIds = new Set<string>();
   readonly #stopping = new AbortController();
   #ringBytes = 0;
@@ -52,6 +55,8 @@ export class SessionDirectory {
   stop(): void {
     this.#stopping.abort();
     for (const id of this.#lingering.keys()) this.#free(id);
+    for (const timer of this.#moved.values()) clearTimeout(timer);
+    this.#moved.clear();
     for (const live of this.#sessions.values()) {
       live.writer.end();
       live.session.end('moved');
@@ -109,7 +114,17 @@ export class SessionDirectory {
     if (record.state === session.SessionState.ENDED) {
       this.#remember(sessionId);
       if (live !== undefined) this.#end(sessionId, live);
-    } else if (live !== undefined && hasMoved(live, record)) live.session.end('moved');
+    } else if (live !== undefined && hasMoved(live, record)) this.#move(live.session);
+  }
+
+  #move(moved: IngestSession): void {
+    if (moved.media.ended !== undefined) return;
+    moved.end('moved');
+    const free = (): void => {
+      this.#moved.delete(moved);
+      moved.media.free();
+    };
+    this.#moved.set(moved, setTimeout(free, LINGER_MS));
   }
 
   #remember(sessionId: string): void {

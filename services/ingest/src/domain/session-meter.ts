@@ -10,6 +10,7 @@ export class SessionMeter {
   readonly #counts = { video: { received: 0, filler: 0 }, audio: { received: 0, filler: 0 } };
   #newest: TimelineUnit | undefined;
   #utcOffsetUs = 0;
+  #hasEnded = false;
 
   constructor(channel: string, sessionId: string, metrics: IngestMetrics) {
     this.#metrics = metrics;
@@ -44,14 +45,15 @@ export class SessionMeter {
       }
     }
     const newest = this.#newest;
-    if (newest === undefined) return;
+    if (newest === undefined || this.#hasEnded) return;
     const timescale = this.#timescales.get(newest.trackId) ?? 1;
     const ptsSeconds = (newest.dts + newest.compositionOffset) / timescale;
     this.#metrics.sessionAge.set(this.#labels, nowMs / 1000 - ptsSeconds - this.#utcOffsetUs / 1e6);
   }
 
-  /** The session is over: what was counted counts, its gauge goes. */
+  /** The session is over, or elsewhere: what was counted counts, its gauge goes and does not come back. */
   end(): void {
+    this.#hasEnded = true;
     this.report(0);
     this.#metrics.sessionAge.remove(this.#labels);
   }

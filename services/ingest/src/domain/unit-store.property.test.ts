@@ -73,6 +73,38 @@ describe('unit store', () => {
     );
   });
 
+  test('says how much memory it holds, to within two slabs, whatever the sizes', () => {
+    const size = fc.constantFrom(1, 5000, 66_000, SLAB_BYTES - 1, SLAB_BYTES, SLAB_BYTES + 1);
+    const [unitOf] = fc.sample(unit, { seed: 1, numRuns: 1 });
+    if (unitOf === undefined) throw new Error('no sample');
+    fc.assert(
+      fc.property(
+        fc.array(size, { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(40),
+        (sizes, count, dropped) => {
+          let held = 0;
+          const pool = new SlabPool(0);
+          const take = pool.take.bind(pool);
+          pool.take = (bytes) => {
+            const slab = take(bytes);
+            held += slab.length;
+            return slab;
+          };
+          pool.give = (slab) => void (held -= slab.length);
+          const store = new UnitStore(pool);
+          for (let index = 0; index < count; index += 1)
+            store.appendUnit({ ...unitOf, data: Buffer.alloc(sizes[index % sizes.length] ?? 0) });
+          for (let index = 0; index < dropped; index += 1) store.dropFirst();
+          expect(Math.abs(store.bytes - held)).toBeLessThanOrEqual(2 * SLAB_BYTES + 40 * 56);
+          store.clear();
+          expect([store.bytes, held]).toEqual([0, 0]);
+        },
+      ),
+      { seed: 1, numRuns: Math.min(numRuns, 300) },
+    );
+  });
+
   test('memory that was given up is used again', () => {
     const pool = new SlabPool(SLAB_BYTES);
     const store = new UnitStore(pool);

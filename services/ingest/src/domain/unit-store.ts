@@ -37,6 +37,8 @@ export class UnitStore {
   #first = 0;
   #next = 0;
   #dataBytes = 0;
+  /** Ends of slabs that the next access unit was too large for. */
+  #wastedBytes = 0;
 
   constructor(pool: SlabPool) {
     this.#pool = pool;
@@ -50,9 +52,9 @@ export class UnitStore {
     return this.#next;
   }
 
-  /** What the entries take, as media. */
+  /** The memory that the entries take, to within two slabs: the oldest may be in part given up, the newest in part empty. */
   get bytes(): number {
-    return this.#dataBytes + (this.#next - this.#first) * ENTRY_BYTES;
+    return this.#dataBytes + this.#wastedBytes + (this.#next - this.#first) * ENTRY_BYTES;
   }
 
   appendClock({ k, utcOffsetUs }: SegmentStarted): void {
@@ -173,7 +175,9 @@ export class UnitStore {
 
   #slabFor(bytes: number): Slab {
     const last = this.#slabs.at(-1);
-    if (last !== undefined && last.memory.length - last.used >= bytes) return last;
+    const left = last === undefined ? 0 : last.memory.length - last.used;
+    if (last !== undefined && left >= bytes) return last;
+    this.#wastedBytes += left;
     const slab = { memory: this.#pool.take(bytes), used: 0, last: this.#next };
     this.#slabs.push(slab);
     return slab;
@@ -183,6 +187,7 @@ export class UnitStore {
     const slab = this.#slabs.shift();
     if (slab === undefined) return;
     this.#firstSlab += 1;
+    if (this.#slabs.length > 0) this.#wastedBytes -= slab.memory.length - slab.used;
     this.#pool.give(slab.memory);
   }
 }
