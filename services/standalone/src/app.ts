@@ -93,7 +93,16 @@ export async function startStandalone(
         sendSignal,
       }),
       api: startApi(config, {
-        ...{ logger, registry, clock, sessions, leases, workers: () => [], peers, rtmpPort: ingest.rtmpAddress.port },
+        ...{
+          logger,
+          registry,
+          clock,
+          sessions,
+          leases,
+          workers: () => [],
+          peers,
+          rtmpPort: ingest.rtmpAddress.port,
+        },
         events: emitterOf('playlist-api'),
       }),
     };

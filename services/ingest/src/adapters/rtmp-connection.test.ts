@@ -41,7 +41,13 @@ async function open(): Promise<{ client: Socket; connection: RtmpConnection }> {
   clients.push(client);
   client.on('error', () => undefined);
   const desk = { publish: () => Promise.reject(new Error('nobody publishes here')) };
-  const connection = new RtmpConnection(await accepted, '', { desk, config, clock: Date.now, logger, metrics });
+  const connection = new RtmpConnection(await accepted, '', {
+    desk,
+    config,
+    clock: Date.now,
+    logger,
+    metrics,
+  });
   connections.push(connection);
   client.write(Buffer.concat([HANDSHAKE, CONNECT]));
   while (connection.phase !== 'connected') await turn();
