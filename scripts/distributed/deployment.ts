@@ -7,7 +7,7 @@ import { ManagedProcess } from './managed-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** The services that run as processes of their own. */
-export const SERVICES = ['ingest', 'transcode-worker', 'packager', 'playlist-api'] as const;
+const SERVICES = ['ingest', 'transcode-worker', 'packager', 'playlist-api'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 /** Two of what viewers and encoders reach, so that one may go; three workers, so that two are left to share its sessions. */
 const DEFAULT_COUNTS: Readonly<Record<ServiceName, number>> = {

@@ -10,7 +10,7 @@ function header(versionAndCommand: number, familyAndProtocol: number, rest: Buff
   return Buffer.concat([PROXY_SIGNATURE, fixed, rest]);
 }
 
-const IPV4 = Buffer.from('c0000207' + 'c6336409' + '1234' + '078f', 'hex');
+const IPV4 = Buffer.from('c0000207c63364091234078f', 'hex');
 const IPV6 = Buffer.concat([
   Buffer.from('20010db8000000000000000000000001', 'hex'),
   Buffer.from('20010db8000000000000000000000002', 'hex'),

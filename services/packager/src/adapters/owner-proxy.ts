@@ -92,7 +92,7 @@ export class OwnerProxy {
    */
   get(request: ProxyRequest, onDone: (outcome: ProxyOutcome) => void): () => void {
     const key = `${request.acceptsGzip ? 'gzip' : 'identity'} ${request.path}`;
-    let flight: Flight | undefined;
+    let flight = this.#flights.get(key);
     if (flight !== undefined) this.#options.observer.onCollapsed();
     else if (this.#flights.size >= this.#options.limits.maxForwardedRequests) {
       this.#options.observer.onRejected();

@@ -104,7 +104,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     if (signal.aborted) onAbort();
     this.#startedMs = this.#context.clock();
     const timer = setInterval(() => this.#tick(), TICK_MS);
-    const reading = this.#read().catch((error: unknown) => this.#loseRelay(error));
+    const reading = this.#readToTheEnd();
     try {
       return await this.#outcome.promise;
     } finally {
@@ -165,6 +165,19 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     this.#finish({ kind: 'init-differs', renditionId });
   }
 
+  async #readToTheEnd(): Promise<void> {
+    try {
+      await this.#read();
+    } catch (error) {
+      if (this.#isOver) return;
+      // What was read comes out first: if ingest is gone for good, it is the last of the period.
+      this.#isInputOver = true;
+      this.#transcoder?.end();
+      await Promise.race([this.#transcoder?.exited, this.#outcome.promise]);
+      this.#finish({ kind: 'relay-failed', error });
+    }
+  }
+
   async #read(): Promise<void> {
     const { ordinal, fromTicks } = this.#options;
     const request = {
@@ -183,17 +196,9 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       }
       if (payload.$case === 'end') return;
     }
-    await this.#loseRelay(new Error('the subscription ended without an end message'));
+    throw new Error('the subscription ended without an end message');
   }
 
-  /** What was read comes out first: if ingest is gone for good, it is the last of the period. */
-  async #loseRelay(error: unknown): Promise<void> {
-    if (this.#isOver) return;
-    this.#isInputOver = true;
-    this.#transcoder?.end();
-    await Promise.race([this.#transcoder?.exited, this.#outcome.promise]);
-    this.#finish({ kind: 'relay-failed', error });
-  }
 
   async #handle(payload: NonNullable<relay.SubscribeResponse['payload']>): Promise<void> {
     switch (payload.$case) {

@@ -5,7 +5,7 @@ import { pause, withDeadline } from './deadline.ts';
 import { mergeHelloReplies } from './hello-replies.ts';
 
 /** One of the packagers that a session is placed on. */
-export interface PlacedSink {
+interface PlacedSink {
   /** The packager's instance id. */
   readonly id: string;
   readonly sink: RenditionSink;
