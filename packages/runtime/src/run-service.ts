@@ -41,6 +41,9 @@ export async function runService<S extends z.ZodObject>(options: {
     // Whatever still holds the event loop has outlived its owner; the deadline has been given to it.
     process.exit(0);
   } catch (error) {
+    // Everything there is to set first: what is wrong is what is read last.
+    if (error instanceof ConfigError)
+      process.stderr.write(`${formatHelp(options.service, options.schema)}\n`);
     if (error instanceof ConfigError || error instanceof ServiceError) {
       process.stderr.write(`${error.message}\n`);
       process.exit(2);

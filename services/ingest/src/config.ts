@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 const positive = z.number().int().positive();
 const seconds = z.number().positive();
+const addressOrSubnet = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 
 /** Settings of ingest. */
 export const ingestConfigSchema = z.object({
@@ -26,8 +27,8 @@ export const ingestConfigSchema = z.object({
           trustedAddresses: z
             .array(
               z
-                .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'must be an address or a subnet')
-                .describe('An address or a subnet.'),
+                .string()
+                .refine((text) => addressOrSubnet.safeParse(text).success, 'must be an address or a subnet'),
             )
             .default([])
             .describe(
