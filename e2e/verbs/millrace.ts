@@ -43,6 +43,8 @@ export interface SessionState {
   readonly id: string;
   readonly state: 'live' | 'gap' | 'ended';
   readonly isPlayable: boolean;
+  /** Address and name of the encoder. */
+  readonly encoder?: string;
   readonly periods: readonly {
     readonly ordinal: number;
     readonly reason: string;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { relay } from '@millrace/contracts';
+import { PROXY_SIGNATURE } from './adapters/proxy-header.ts';
 import type { IngestConfig } from './config.ts';
 import { Encoder, readFlv } from './testing/encoder.ts';
 import { keyOf, readPeriod, startFixture } from './testing/fixture.ts';
@@ -124,6 +125,12 @@ describe('limits', () => {
     other.kill();
     await running.waitForEvent(({ type }) => type === 'PublicationLost');
     expect(await encode({ streamKey: keyOf('sport') }).isPublishing).toBe(true);
+  });
+
+  test('a header of a balancer from whoever is none: nobody speaks for another without being trusted', async () => {
+    const { other } = await start({});
+    await knock(Buffer.concat([PROXY_SIGNATURE, Buffer.from('2111000cc0000207c63364091234078f', 'hex')]));
+    await expectCounted('INGEST_PROXY_HEADER_UNTRUSTED', other);
   });
 
   test('the time for the handshake', async () => {
