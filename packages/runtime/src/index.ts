@@ -21,6 +21,8 @@ export type { Platform } from './platform.ts';
 export { grpcClientSchema, grpcListenerSchema, platformSections } from './platform-config.ts';
 export type { GrpcListenerConfig, PlatformConfig } from './platform-config.ts';
 export { keepRegistered } from './registration.ts';
+export { createGuardMetrics, createOutboundGuard } from './outbound-guard.ts';
+export type { OutboundGuard } from './outbound-guard.ts';
 export { runService } from './run-service.ts';
 export type { RunningService } from './run-service.ts';
 export { followSessionRecords } from './session-records.ts';

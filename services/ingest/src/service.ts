@@ -1,4 +1,6 @@
 import {
+  createGuardMetrics,
+  createOutboundGuard,
   GrpcChannel,
   GrpcControl,
   keepRegistered,
@@ -47,11 +49,12 @@ export async function startIngestService(
     started.unshift({ stop: async () => channel.close() });
     const packagers = watchInstances(instances, 'packager', logger);
     started.unshift(packagers);
+    const guard = createOutboundGuard({ peer: 'control', metrics: createGuardMetrics(registry), logger });
     const reachable = Promise.withResolvers<string>();
     const ingest = await startIngest(config, {
       ...{ sessions, bus, events, logger, registry, clock, address: reachable.promise },
       packagers: () => packagers.list,
-      control: new GrpcControl(channel),
+      control: new GrpcControl(channel, guard),
     });
     started.unshift(ingest);
     const server = await startGrpcServer({

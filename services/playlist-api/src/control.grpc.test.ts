@@ -11,7 +11,7 @@ describeOverGrpc((security, start) => {
     });
     return {
       ...fixture,
-      control: new GrpcControl(loopback.channel),
+      control: new GrpcControl(loopback.channel, (call) => call()),
       async stop() {
         await loopback.stop();
         await fixture.stop();

@@ -170,7 +170,7 @@ describe('a peer that keeps to no contract', () => {
   });
 
   test('and answers a question with nothing is a named error for who asks', async () => {
-    const asking = new GrpcControl(loopback.channel).authorizePublish({
+    const asking = new GrpcControl(loopback.channel, (call) => call()).authorizePublish({
       app: '',
       streamKeySha256: Buffer.alloc(32),
       remoteAddress: '',
