@@ -8,6 +8,7 @@ import { Registry } from 'prom-client';
 import {
   createEventQueueMetrics,
   createGrpcMetrics,
+  createGuardMetrics,
   createKafkaEventMetrics,
   createListenerMetrics,
   createRedisMetrics,
@@ -70,6 +71,7 @@ function metrics(): void {
     createListenerMetrics,
     createEventQueueMetrics,
     createGrpcMetrics,
+    createGuardMetrics,
     createKafkaEventMetrics,
     createRedisMetrics,
     createIngestMetrics,
