@@ -9,7 +9,7 @@ function run(...args: string[]): {
   readonly stderr: string;
 } {
   const { PATH = '' } = process.env;
-  return spawnSync('scripts/run', args, {
+  return spawnSync(`${ROOT}scripts/run`, args, {
     ...{ cwd: ROOT, encoding: 'utf8', timeout: 120_000 },
     // A token is there already, so that it is no problem of its own.
     env: { PATH, MILLRACE_ADMIN_TOKEN: 'a token of some length' },

@@ -111,9 +111,8 @@ export class SessionReplica {
     const signal = AbortSignal.any([this.#stopping.signal, ended.signal]);
     let silence = setTimeout(() => ended.abort(), SILENCE_MS);
     // What is missing here may come from the worker all at once, while the twin has nothing to say.
-    void waitInRoom(window.changes, () => window.isFilled && window.isFed, { signal }).then((isFed) => {
-      if (isFed) ended.abort();
-    });
+    const isServed = (): boolean => window.isFilled && window.isFed;
+    void waitInRoom(window.changes, isServed, { signal }).then((isFed) => isFed && ended.abort());
     let hasCaughtUp = false;
     try {
       for await (const { payload } of copies.copyAt(packager).follow({ sessionId: window.id }, signal)) {
