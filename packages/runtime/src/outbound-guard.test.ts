@@ -48,7 +48,9 @@ describe('calls off the live path', () => {
   });
 
   test('what another try would not change is told at once, and breaks nothing', async () => {
-    const refused = jest.fn<() => Promise<string>>().mockRejectedValue(new ServiceError('NOT_FOUND', 'NO', 'no'));
+    const refused = jest
+      .fn<() => Promise<string>>()
+      .mockRejectedValue(new ServiceError('NOT_FOUND', 'NO', 'no'));
     for (let round = 0; round < 10; round += 1) expect(await outcome(refused)).toBe('NO');
     expect(refused).toHaveBeenCalledTimes(10);
     expect(await states()).toEqual({ closed: 1, half_open: 0, open: 0 });

@@ -20,7 +20,11 @@ const MAX_WAIT_MS = 1000;
 /** Failures in a row after which nobody is asked any more, and for how long. */
 const FAILURES_TO_OPEN = 5;
 const OPEN_MS = 2000;
-const STATES = { closed: CircuitState.Closed, half_open: CircuitState.HalfOpen, open: CircuitState.Open } as const;
+const STATES = {
+  closed: CircuitState.Closed,
+  half_open: CircuitState.HalfOpen,
+  open: CircuitState.Open,
+} as const;
 
 /** Defines the metric of all guards of a process. */
 export function createGuardMetrics(registry: Registry) {

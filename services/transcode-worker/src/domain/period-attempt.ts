@@ -199,7 +199,6 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     throw new Error('the subscription ended without an end message');
   }
 
-
   async #handle(payload: NonNullable<relay.SubscribeResponse['payload']>): Promise<void> {
     switch (payload.$case) {
       case 'period':
