@@ -184,9 +184,9 @@ describe('of all sessions', () => {
     expect(
       await packager.metric('millrace_packager_responses_total', { object: 'segment', status: '503' }),
     ).toBe(1);
-    const reader = packager.packager.index
-      .watch({ sessionId: packager.sessionId }, new AbortController().signal)
-      [Symbol.asyncIterator]();
+    const request = { sessionId: packager.sessionId };
+    const rows = packager.packager.index.watch(request, new AbortController().signal);
+    const reader = rows[Symbol.asyncIterator]();
     // What there is comes at once; a wait for more has no place.
     expect((await reader.next()).done).toBe(false);
     await expect(reader.next()).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', id: 'PACKAGER_LIMIT' });
