@@ -13,6 +13,8 @@ import { join } from 'node:path';
 import { findUnprovenClaims } from './claims.ts';
 import type { ProvenTest } from './claims.ts';
 import { findUnprovenRules } from './conformance.ts';
+import { judgeJest } from './jest-outcome.ts';
+import type { JestOutcome, JestReport } from './jest-outcome.ts';
 
 const ROOT = `${import.meta.dirname}/../`;
 const JEST = [
@@ -48,18 +50,6 @@ interface Stage {
   readonly steps: readonly Step[];
 }
 
-interface JestReport {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-  readonly numRuntimeErrorTestSuites: number;
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
-  }[];
-}
-
 /** A Jest that hangs is ended, and counts as failed. */
 const JEST_DEADLINE_MS = 30 * 60_000;
 const isLong = process.argv.includes('--long');
@@ -90,13 +80,18 @@ function jest(
       const directory = mkdtempSync(join(tmpdir(), 'millrace-test-'));
       const reportPath = join(directory, 'report.json');
       try {
-        spawnSync(process.execPath, [...JEST, '--json', `--outputFile=${reportPath}`, ...options.args], {
-          cwd: ROOT,
-          stdio: ['ignore', 'ignore', 'inherit'],
-          ...(isLong ? {} : { timeout: JEST_DEADLINE_MS, killSignal: 'SIGKILL' as const }),
-          env: { ...process.env, ...options.env, ...(isLong ? { MILLRACE_LONG: '1' } : {}) },
-        });
-        count(JSON.parse(readFileSync(reportPath, 'utf8')) as JestReport, totals);
+        const { status } = spawnSync(
+          process.execPath,
+          [...JEST, '--json', `--outputFile=${reportPath}`, ...options.args],
+          {
+            cwd: ROOT,
+            stdio: ['ignore', 'ignore', 'inherit'],
+            ...(isLong ? {} : { timeout: JEST_DEADLINE_MS, killSignal: 'SIGKILL' as const }),
+            env: { ...process.env, ...options.env, ...(isLong ? { MILLRACE_LONG: '1' } : {}) },
+          },
+        );
+        const report = JSON.parse(readFileSync(reportPath, 'utf8')) as JestReport;
+        count(name, judgeJest(report, status), totals);
       } catch (error) {
         totals.failed += 1;
         process.stdout.write(`${name}: Jest left no report (${(error as Error).message})\n`);
@@ -107,15 +102,12 @@ function jest(
   };
 }
 
-function count(report: JestReport, totals: Totals): void {
-  totals.passed += report.numPassedTests;
-  totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
-  totals.skipped += report.numPendingTests + report.numTodoTests;
-  for (const file of report.testResults) {
-    for (const test of file.assertionResults) {
-      totals.tests.push({ file: file.name, name: test.fullName, hasPassed: test.status === 'passed' });
-    }
-  }
+function count(name: string, outcome: JestOutcome, totals: Totals): void {
+  totals.passed += outcome.passed;
+  totals.failed += outcome.failed;
+  totals.skipped += outcome.skipped;
+  totals.tests.push(...outcome.tests);
+  for (const problem of outcome.problems) process.stdout.write(`${name}: ${problem}\n`);
 }
 
 const STAGES: readonly Stage[] = [
@@ -136,6 +128,7 @@ const STAGES: readonly Stage[] = [
           'packages',
           'services',
           'scripts',
+          'bench',
           '--testPathIgnorePatterns',
           SYSTEM_TESTS,
           '/node_modules/',

@@ -18,6 +18,17 @@ import { initSegment, part, presentation } from './synthetic-parts.ts';
 export const FIRST_K = 895_000_000;
 const CHANNEL = 'demo';
 
+function claimOf(channel: string): Parameters<MemorySessionStore['claimPublication']>[0] {
+  return {
+    channel,
+    takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    graceSeconds: 0,
+    ingest: { id: 'test', address: '' },
+    role: control.PublishRole.PRIMARY,
+    encoderId: 'test',
+  };
+}
+
 /** A packager on a loopback port, with a session store that the test writes. */
 export class PackagerHarness {
   readonly clock = new ManualClock(FIRST_K * 2000);
@@ -48,14 +59,7 @@ export class PackagerHarness {
     });
     harness.#server = createServer(harness.packager.handler);
     await new Promise<void>((resolve) => harness.#server.listen(0, '127.0.0.1', () => resolve()));
-    const outcome = await harness.store.claimPublication({
-      channel: CHANNEL,
-      takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
-      graceSeconds: 0,
-      ingest: { id: 'test', address: '' },
-      role: control.PublishRole.PRIMARY,
-      encoderId: 'test',
-    });
+    const outcome = await harness.store.claimPublication(claimOf(CHANNEL));
     if (outcome.kind === 'refused') throw new Error('the claim was refused');
     harness.#token = outcome.token;
     harness.sessionId = outcome.record.sessionId;
@@ -69,8 +73,12 @@ export class PackagerHarness {
 
   /** Fixes the presentation and opens period 0. */
   async prepare(change: Partial<session.Presentation> = {}): Promise<void> {
-    await this.store.update(CHANNEL, this.#token, {
-      presentation: presentation(change),
+    await this.#prepare(CHANNEL, this.#token, presentation(change));
+  }
+
+  async #prepare(channel: string, token: number, fixed: session.Presentation): Promise<void> {
+    await this.store.update(channel, token, {
+      presentation: fixed,
       openPeriod: { ordinal: 0, firstK: FIRST_K, startTicks: 0, tracks: [], reason: 'first' },
       currentK: FIRST_K,
     });
@@ -96,20 +104,30 @@ export class PackagerHarness {
     while (!(await condition())) await nextTurn();
   }
 
+  /** Begins a session of another channel, prepared like the first; its id. */
+  async addSession(channel: string): Promise<string> {
+    const outcome = await this.store.claimPublication(claimOf(channel));
+    if (outcome.kind === 'refused') throw new Error('the claim was refused');
+    await this.#prepare(channel, outcome.token, presentation());
+    return outcome.record.sessionId;
+  }
+
   /** Opens a worker's stream. */
-  open(leaseToken = 1, from: sink.Position = { k: FIRST_K, part: 0 }): Promise<SinkStream> {
-    return this.packager.sink.open(
-      { sessionId: this.sessionId, leaseToken, from },
-      new AbortController().signal,
-    );
+  open(
+    leaseToken = 1,
+    from: sink.Position = { k: FIRST_K, part: 0 },
+    sessionId = this.sessionId,
+  ): Promise<SinkStream> {
+    return this.packager.sink.open({ sessionId, leaseToken, from }, new AbortController().signal);
   }
 
   /** Opens a stream and publishes the inits of period 0 and whole segments of every rendition named. */
   async publish(
     segments: number,
     renditions: readonly string[] = ['720p', '360p', 'audio'],
+    sessionId = this.sessionId,
   ): Promise<SinkStream> {
-    const stream = await this.open();
+    const stream = await this.open(1, { k: FIRST_K, part: 0 }, sessionId);
     for (const id of renditions) await stream.publishInit(initSegment(id));
     for (let k = FIRST_K; k < FIRST_K + segments; k += 1) await this.publishSegment(stream, k, renditions);
     return stream;
