@@ -1,7 +1,7 @@
 /**
  * Runs the stages of the tests in order and closes with one line "N passed, N failed, N skipped".
  *
- *   --only STAGE   check | ffmpeg | property | e2e | browser
+ *   --only STAGE   check | ffmpeg | property | e2e | browser | dependencies | distributed
  *   --long         the long forms
  *
  * `check` is what `pnpm check` runs. Exit codes: 0 all passed, 1 something failed or was skipped, 2 wrong usage.
@@ -28,6 +28,8 @@ const EVERY_CORE = ['--maxWorkers', '100%'];
 const FUZZ_RUNS = 100_000;
 
 const FFMPEG_TESTS = String.raw`\.ffmpeg\.test\.ts$`;
+const REDIS_TESTS = String.raw`\.redis\.test\.ts$`;
+const KAFKA_TESTS = String.raw`\.kafka\.test\.ts$`;
 /** Tests that need something which the project does not bring along: an ffmpeg, a Redis, a Kafka. */
 const SYSTEM_TESTS = String.raw`\.(ffmpeg|redis|kafka)\.test\.ts$`;
 
@@ -157,12 +159,29 @@ const STAGES: readonly Stage[] = [
     budgetMinutes: 5,
     steps: [
       jest('end to end', {
-        args: ['--runInBand', '--testPathPatterns', String.raw`/e2e/(?!browser/).*\.(e2e|test)\.ts$`],
+        args: [
+          '--runInBand',
+          '--testPathPatterns',
+          String.raw`/e2e/(?!browser/|distributed/).*\.(e2e|test)\.ts$`,
+        ],
       }),
     ],
   },
   // Browser tests run with nothing beside them: a stalled decoder must be the product's fault.
   { name: 'browser', budgetMinutes: 2, steps: [jest('browser', { args: ['--runInBand', 'e2e/browser'] })] },
+  {
+    name: 'dependencies',
+    budgetMinutes: 3,
+    steps: [
+      jest('with a real Redis', { args: ['--runInBand', '--testPathPatterns', REDIS_TESTS] }),
+      jest('with a real Kafka', { args: ['--runInBand', '--testPathPatterns', KAFKA_TESTS] }),
+    ],
+  },
+  {
+    name: 'distributed',
+    budgetMinutes: 8,
+    steps: [jest('on separate processes', { args: ['--runInBand', 'e2e/distributed'] })],
+  },
 ];
 
 function main(): number {
