@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
 import { FIRST_K, PackagerHarness } from './testing/packager-harness.ts';
-import { gapPart, initSegment, part } from './testing/synthetic-parts.ts';
+import { initSegment, part } from './testing/synthetic-parts.ts';
 
 let harness: PackagerHarness | undefined;
 
