@@ -52,12 +52,12 @@ export async function startPlaylistApi(
 ): Promise<RunningPlaylistApi> {
   const { sessions, index, events, logger, registry, clock } = dependencies;
   const metrics = createPlaylistApiMetrics(registry);
+  const declarations = await readChannelFiles(config.channelFiles);
   const store = await openStore(config);
   if ((await store.getLadder(DEFAULT_LADDER_NAME)) === undefined) {
     await store.putLadder({ name: DEFAULT_LADDER_NAME, rungs: DEFAULT_RUNGS, updatedAtMs: clock() });
   }
   const catalogue = new Catalogue({ store, events, clock });
-  const declarations = await readChannelFiles(config.channelFiles);
   if (declarations !== undefined) {
     await declareChannels({ store, catalogue, events, nowMs: clock() }, declarations);
     logger.info({ channels: declarations.channels.size }, 'Channels declared from files');
