@@ -13,6 +13,7 @@ export { listen } from './listen.ts';
 export { createLogger } from './logger.ts';
 export type { Logger, LogLevel } from './logger.ts';
 export { createRegistry } from './metrics.ts';
+export { checkOpenFileLimit } from './open-file-limit.ts';
 export { runService } from './run-service.ts';
 export { followSessionRecords } from './session-records.ts';
 export { ServiceError } from './service-error.ts';

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import {
+  checkOpenFileLimit,
   createEventEmitter,
   createLogger,
   createRegistry,
@@ -18,6 +19,7 @@ await runService({
   schema: packagerConfigSchema,
   start: async (config) => {
     const logger = createLogger({ service: SERVICE, level: config.logLevel });
+    checkOpenFileLimit({ 'http.maxConnections': config.http.maxConnections }, logger);
     const clock = Date.now;
     const registry = createRegistry(SERVICE);
     const service = await startPackager(config, {

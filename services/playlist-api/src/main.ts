@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import {
+  checkOpenFileLimit,
   createEventEmitter,
   createLogger,
   createRegistry,
@@ -19,6 +20,7 @@ await runService({
   schema: playlistApiConfigSchema,
   start: async (config) => {
     const logger = createLogger({ service: SERVICE, level: config.logLevel });
+    checkOpenFileLimit({ 'http.maxConnections': config.http.maxConnections }, logger);
     const clock = Date.now;
     const registry = createRegistry(SERVICE);
     const bus = new MemoryEventBus({ logger, registry });
