@@ -26,7 +26,7 @@ export const GOODBYES: Readonly<Record<LossReason, string>> = {
   closed: 'Closed',
   'no-media': 'No media came for too long',
   'taken-over': 'Another encoder has taken this channel over',
-  'key-revoked': 'Bye',
+  'key-revoked': 'The stream key was revoked',
   'protocol-error': 'The media could not be understood',
   limit: 'A limit of this server was reached',
   shutdown: 'This server is shutting down: reconnect',

@@ -45,7 +45,7 @@ export interface AttemptOptions {
   readonly onInput: (dts: number, timescale: number) => void;
   /** The last segment of the period as far as it was read. */
   readonly lastK: () => number;
-  /** Every encoded rendition has made a part, and another part with media was published. */
+  /** A part with media was published. */
   readonly onProgress: () => void;
   readonly onBoundaryMissed: (renditionId: string, k: number) => void;
   /** The subscription has not failed for a while. */
@@ -84,20 +84,11 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   #leadingTrack: session.Track | undefined;
   #transcoder: WatchedTranscoder | undefined;
   #isInputOver = false;
-  /** Encoded renditions that have not made a part yet. */
-  readonly #silent: Set<string>;
   #pendingChange: { readonly decision: SheddingDecision; readonly lateMs: number } | undefined;
 
   constructor(context: SessionContext, options: AttemptOptions) {
     this.#context = context;
     this.#options = options;
-    const encoded = context.presentation.renditions.filter(({ isPassthrough }) => !isPassthrough);
-    this.#silent = new Set(encoded.map(({ id }) => id));
-  }
-
-  /** Encoded renditions that were to be made and of which nothing came out. */
-  get silent(): ReadonlySet<string> {
-    return this.#silent;
   }
 
   /** A change of the ladder that was decided and waits for a boundary; it holds however the attempt ends. */
@@ -151,8 +142,7 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   }
 
   onPart(renditionId: string): void {
-    this.#silent.delete(renditionId);
-    if (this.#silent.size === 0) this.#options.onProgress();
+    this.#options.onProgress();
     if (this.#pendingChange?.decision.renditionId === renditionId) this.#changeAtBoundary();
   }
 
@@ -270,8 +260,6 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       fragments: this.#unplanned,
     });
     if (plan === undefined) return;
-    const planned = new Set(plan.encoded.map(({ rendition }) => rendition.id));
-    for (const id of this.#silent) if (!planned.has(id)) this.#silent.delete(id);
     this.#lanes = new AttemptLanes({ plan, presentation, period, grid, rows, listener: this });
     this.#lanes.begin();
     if (plan.transcode !== undefined) {

@@ -65,17 +65,13 @@ export class PeriodRunner {
       const outcome = await attempt.run(signal);
       const change = attempt.pendingChange;
       if (change !== undefined) this.#applyChange(change.decision, change.lateMs);
-      const end = await this.#judge(outcome, attempt.silent, signal);
+      const end = await this.#judge(outcome, signal);
       if (end !== undefined) return end;
     }
     return 'aborted';
   }
 
-  async #judge(
-    outcome: AttemptOutcome,
-    silent: ReadonlySet<string>,
-    signal: AbortSignal,
-  ): Promise<PeriodOutcome | undefined> {
+  async #judge(outcome: AttemptOutcome, signal: AbortSignal): Promise<PeriodOutcome | undefined> {
     if (outcome.kind === 'ended' && outcome.reason !== relay.EndReason.MOVED)
       this.#context.ingestOutage.recovered();
     switch (outcome.kind) {
@@ -84,7 +80,7 @@ export class PeriodRunner {
       case 'ended':
         return this.#judgeEnd(outcome.reason, signal);
       case 'failed':
-        await this.#prepareRestart(outcome, silent, signal);
+        await this.#prepareRestart(outcome, signal);
         return undefined;
       case 'changed':
         return undefined;
@@ -157,28 +153,19 @@ export class PeriodRunner {
 
   async #prepareRestart(
     failure: Extract<AttemptOutcome, { kind: 'failed' }>,
-    silent: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { delayMs, givenUp } = this.#budget.next(this.#context.clock());
+    const terms = this.#budget.next();
     this.#noteRestart(failure.reason, failure.detail);
-    if (givenUp !== 'nothing') this.#giveUp(givenUp, silent);
-    if (delayMs > 0) await pause(delayMs, signal);
+    if (terms.isPositionGivenUp) this.#giveUpSegment();
+    if (terms.delayMs > 0) await pause(terms.delayMs, signal);
   }
 
-  /** Again and again some outputs had nothing of this segment: a later one may be better for them. */
-  #giveUp(what: 'segment' | 'backlog', silent: ReadonlySet<string>): void {
-    const { rows, grid, sessionId, logger } = this.#context;
-    const newestK =
-      this.#newest.dts > 0 ? grid.positionOf(this.#newest.dts, this.#newest.timescale).k : Number.NEGATIVE_INFINITY;
-    for (const id of silent) {
-      const { k } = rows.author.next(id);
-      const floorK = what === 'segment' ? k + 1 : Math.max(k + 1, newestK);
-      this.#floors.set(id, { k: floorK, part: 0 });
-      logger.warn(
-        { sessionId, renditionId: id, k, floorK },
-        'Nothing comes out for this rendition however often ffmpeg is started; its segments before floorK become gaps',
-      );
+  /** Again and again nothing came out of this segment: the next one may be better. */
+  #giveUpSegment(): void {
+    const { author } = this.#context.rows;
+    for (const { id, isPassthrough } of this.#context.presentation.renditions) {
+      if (!isPassthrough) this.#floors.set(id, { k: author.next(id).k + 1, part: 0 });
     }
   }
 
