@@ -1,11 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { start, stopAll } from './verbs/children.ts';
 import { makeClip, USUAL } from './verbs/clip.ts';
 import type { Clip } from './verbs/clip.ts';
 import { SMALL_RUNG, TEST_DEADLINE_MS } from './verbs/form.ts';
-import { api, createChannel, createStreamKey, startMillrace, waitForPlayable } from './verbs/millrace.ts';
+import {
+  api,
+  createChannel,
+  createStreamKey,
+  sessionOf,
+  startMillrace,
+  waitForPlayable,
+  waitForSegments,
+} from './verbs/millrace.ts';
 import type { Channel, Millrace } from './verbs/millrace.ts';
 import { publish } from './verbs/publish.ts';
+import { waitFor } from './verbs/wait-for.ts';
+
+/** An encoder whose key was taken back sends on for no longer. */
+const DROPPED_WITHIN_MS = 5000;
 
 let millrace: Millrace;
 let channel: Channel;
@@ -72,6 +85,55 @@ describe('an encoder is refused with a reason that its user sees', () => {
       expect(await refusalOf(channel.publishUrl)).toMatch(/Server error: .*(?:already|publish|encoder)/i);
       expect(first.isRunning()).toBe(true);
       await first.stop();
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test.each([
+    {
+      name: 'revoked',
+      takeBack: (path: string) => api<undefined>(millrace, 'DELETE', path),
+    },
+    {
+      name: 'rotated without overlap',
+      takeBack: (path: string) => api<{ streamKey: string }>(millrace, 'POST', `${path}/rotate`, {}),
+    },
+  ])(
+    'a key that is $name while its encoder is live: that one is dropped with words, another one goes on',
+    async ({ name, takeBack }) => {
+      const open = async (role: string): Promise<Channel> => {
+        const opened = await createChannel(millrace, `${role}-${name.replaceAll(' ', '-')}`, {
+          ladder: [SMALL_RUNG],
+        });
+        secrets.push(opened.streamKey);
+        return opened;
+      };
+      const [dropped, untouched] = await Promise.all([open('dropped'), open('untouched')]);
+      const victim = publish(dropped.publishUrl, clip, { isLooping: true });
+      const bystander = publish(untouched.publishUrl, clip, { isLooping: true });
+      await Promise.all([waitForPlayable(dropped), waitForPlayable(untouched)]);
+
+      const issued = await takeBack(`/channels/${dropped.name}/stream-keys/${dropped.streamKeyId}`);
+      const deadline = delay(DROPPED_WITHIN_MS, undefined, { ref: false });
+      expect(await Promise.race([victim.ended, deadline])).toMatchObject({ code: expect.any(Number) });
+      expect((await victim.ended).code).not.toBe(0);
+      expect(victim.stderr()).toMatch(/Server error: .*stream key was revoked/i);
+      expect(await refusalOf(dropped.publishUrl)).toMatch(/Server error: .*stream key/i);
+
+      await waitForSegments(untouched, 3);
+      expect(bystander.isRunning()).toBe(true);
+      expect(await sessionOf(millrace, untouched)).toMatchObject({ state: 'live', periods: [{}] });
+      await bystander.stop();
+
+      if (issued === undefined) return;
+      // The key that came in its place opens the same channel at once.
+      secrets.push(issued.streamKey);
+      const successor = publish(`${millrace.rtmp}/${issued.streamKey}`, clip, { isLooping: true });
+      await waitFor('the new key publishes', async () => {
+        const session = await sessionOf(millrace, dropped);
+        return session?.state === 'live' && session.periods.length === 2;
+      });
+      await successor.stop();
     },
     TEST_DEADLINE_MS,
   );

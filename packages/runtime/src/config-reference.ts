@@ -23,9 +23,38 @@ export interface Setting {
  */
 export function describeSettings(schema: z.ZodObject): readonly Setting[] {
   const settings: Setting[] = [];
-  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
-  walk(root, [], settings);
+  walk(jsonSchemaOf(schema), [], settings);
   return settings;
+}
+
+/** The paths of values that no section of the schema knows, at any depth; at most `max` of them. */
+export function findUnknownPaths(
+  schema: z.ZodObject,
+  values: Readonly<Record<string, unknown>>,
+  max: number,
+): readonly string[] {
+  const unknown: string[] = [];
+  collectUnknown(jsonSchemaOf(schema), values, [], unknown);
+  return unknown.slice(0, max);
+}
+
+function collectUnknown(
+  { properties }: JsonSchema,
+  value: unknown,
+  path: readonly string[],
+  unknown: string[],
+): void {
+  // The depth is that of the schema: what it does not know is not walked into, and may be a circle.
+  if (properties === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  for (const [name, inner] of Object.entries(value)) {
+    const field = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    if (field === undefined) unknown.push([...path, name].join('.'));
+    else collectUnknown(field, inner, [...path, name], unknown);
+  }
+}
+
+function jsonSchemaOf(schema: z.ZodObject): JsonSchema {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
 }
 
 interface JsonSchema {

@@ -83,6 +83,41 @@ describe('configuration', () => {
     expect(() => load(['--config', file('hostile.yaml', text)])).toThrow(ConfigError);
   });
 
+  test.each([
+    ['in a section', 'rtmp: { prot: 1936 }', 'rtmp.prot: no such setting'],
+    ['at the top', 'rmtp: { port: 1936 }', 'rmtp: no such setting'],
+    [
+      'called like what every object has',
+      'rtmp: { constructor: 1, __proto__: 2 }',
+      'rtmp.__proto__: no such',
+    ],
+  ])('a misspelt setting %s is a problem, not a default', (_, text, problem) => {
+    expect(() => load(['--config', file('misspelt.yaml', text)])).toThrow(problem);
+  });
+
+  test.each([
+    ['an ordered map', 'rtmp: !!omap [port: 5]'],
+    ['a set', 'rtmp: !!set {port}'],
+    ['bytes', 'rtmp: !!binary ""'],
+    ['a type of its own', 'rtmp: !foo {port: 5}'],
+    ['an ordered map of everything', '!!omap [rtmp: {port: 5}]'],
+  ])('%s in place of a section is a problem where it stands, not defaults', (_, text) => {
+    expect(() => load(['--config', file('tagged.yaml', text)])).toThrow(
+      /cannot be read as YAML: line 1, column \d+ \(TAG_RESOLVE_FAILED\)/,
+    );
+  });
+
+  test('a file that is no YAML is told of without what stands in it', () => {
+    const path = file('secret.yaml', 'adminToken: the-secret-itself\n  oops: [');
+    expect.assertions(2);
+    try {
+      load(['--config', path]);
+    } catch (error) {
+      expect((error as Error).message).toContain(`${path}: cannot be read as YAML: line `);
+      expect((error as Error).message).not.toContain('the-secret-itself');
+    }
+  });
+
   test('help names every setting, its environment name and its default', () => {
     const help = formatHelp('test', schema);
     expect(help).toContain('--rtmp.connectionTimeoutMs  (MILLRACE_RTMP_CONNECTION_TIMEOUT_MS)');

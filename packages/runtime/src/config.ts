@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { describeSettings, environmentNames } from './config-reference.ts';
+import { describeSettings, environmentNames, findUnknownPaths } from './config-reference.ts';
 import type { Setting } from './config-reference.ts';
 
 /** A configuration that cannot be used: the message lists every problem, one a line. */
@@ -24,6 +24,9 @@ export interface ConfigSources {
 }
 
 const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_ALIASES = 100;
+/** What a person reads at once; a file that is no configuration at all has a problem in each line. */
+const MAX_FILE_PROBLEMS = 50;
 
 /**
  * Reads a service's configuration: flag before environment before file before default.
@@ -41,9 +44,12 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
     const text = flags.get(setting.path) ?? fromEnvironment(setting, sources.env, problems);
     if (text !== undefined) setPath(values, setting.path.split('.'), interpret(text, setting));
   }
+  // At any depth: a misspelt setting that is passed over would be a default that nobody knows of.
+  const unknown = findUnknownPaths(schema, values, MAX_FILE_PROBLEMS);
+  problems.push(...unknown.map((path) => `${path}: no such setting; --help lists them`));
   // A section that nobody mentioned still has defaults inside.
   for (const setting of settings) ensureSections(values, setting.path.split('.').slice(0, -1));
-  const result = schema.strict().safeParse(values);
+  const result = schema.safeParse(values);
   if (!result.success) {
     for (const issue of result.error.issues) {
       const path = issue.path.join('.');
@@ -54,8 +60,7 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
     }
   }
   if (problems.length > 0 || !result.success) throw new ConfigError(sources.service, problems);
-  // strict() only narrows what is accepted; the output is that of the schema itself.
-  return result.data as z.infer<S>;
+  return result.data;
 }
 
 function parseFlags(
@@ -94,13 +99,31 @@ function readFile(path: string | undefined, problems: string[]): Record<string, 
   try {
     const text = readFileSync(path, 'utf8');
     if (text.length > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
-    const value: unknown = parseYaml(text, { maxAliasCount: 100 }) ?? {};
-    if (typeof value !== 'object' || Array.isArray(value)) throw new Error('not a mapping');
-    return value as Record<string, unknown>;
+    return parseMapping(text);
   } catch (error) {
     problems.push(`${path}: cannot be read as YAML: ${(error as Error).message}`);
     return {};
   }
+}
+
+/** A document that is a mapping; of what it may hold nothing is quoted, since that can be a secret. */
+function parseMapping(text: string): Record<string, unknown> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'silent',
+    // Sets, ordered maps and bytes are no settings; as unknown tags they are named.
+    resolveKnownTags: false,
+  });
+  const [first] = [...document.errors, ...document.warnings];
+  if (first !== undefined) {
+    const { line, col } = lines.linePos(first.pos[0]);
+    throw new Error(`line ${line}, column ${col} (${first.code})`);
+  }
+  const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('not a mapping');
+  return value as Record<string, unknown>;
 }
 
 function fromEnvironment(

@@ -23,6 +23,7 @@ export type { GrpcListenerConfig, PlatformConfig } from './platform-config.ts';
 export { keepRegistered } from './registration.ts';
 export { createGuardMetrics, createOutboundGuard } from './outbound-guard.ts';
 export type { OutboundGuard } from './outbound-guard.ts';
+export { checkOpenFileLimit } from './open-file-limit.ts';
 export { runService } from './run-service.ts';
 export type { RunningService } from './run-service.ts';
 export { followSessionRecords } from './session-records.ts';

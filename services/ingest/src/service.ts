@@ -1,4 +1,5 @@
 import {
+  checkOpenFileLimit,
   createGuardMetrics,
   createOutboundGuard,
   GrpcChannel,
@@ -34,6 +35,7 @@ export async function startIngestService(
 ): Promise<RunningIngestService> {
   const { logger, registry, clock } = dependencies;
   const { instance, grpc } = config;
+  checkOpenFileLimit({ 'limits.connections': config.limits.connections }, logger);
   const platform = openPlatform(config, { service: SERVICE, instance, ...dependencies });
   const { sessions, bus, events, instances, grpcMetrics } = platform;
   const started: Stoppable[] = [platform];

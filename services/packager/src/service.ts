@@ -1,4 +1,5 @@
 import {
+  checkOpenFileLimit,
   GrpcSessionCopies,
   keepRegistered,
   listenFor,
@@ -33,6 +34,7 @@ export async function startPackagerService(
 ): Promise<RunningPackagerService> {
   const { logger, registry } = dependencies;
   const { instance, grpc } = config;
+  checkOpenFileLimit({ 'http.maxConnections': config.http.maxConnections }, logger);
   const platform = openPlatform(config, { service: SERVICE, instance, ...dependencies });
   const started: Stoppable[] = [platform];
   let isReady = false;

@@ -67,11 +67,11 @@ export async function startPlaylistApi(
 ): Promise<RunningPlaylistApi> {
   const { store, sessions, leases, workers, peers, events, logger, registry, clock } = dependencies;
   const metrics = createPlaylistApiMetrics(registry);
+  const declarations = await readChannelFiles(config.channelFiles);
   if ((await store.getLadder(DEFAULT_LADDER_NAME)) === undefined) {
     await store.putLadder({ name: DEFAULT_LADDER_NAME, rungs: DEFAULT_RUNGS, updatedAtMs: clock() });
   }
   const catalogue = new Catalogue({ store, events, clock });
-  const declarations = await readChannelFiles(config.channelFiles);
   if (declarations !== undefined) {
     await declareChannels({ store, catalogue, events, nowMs: clock() }, declarations);
     logger.info({ channels: declarations.channels.size }, 'Channels declared from files');

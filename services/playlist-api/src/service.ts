@@ -1,4 +1,5 @@
 import {
+  checkOpenFileLimit,
   controlService,
   listenFor,
   MESSAGE_LIMITS,
@@ -31,6 +32,7 @@ export async function startPlaylistApiService(
 ): Promise<RunningPlaylistApiService> {
   const { logger, registry } = dependencies;
   const { instance, grpc } = config;
+  checkOpenFileLimit({ 'http.maxConnections': config.http.maxConnections }, logger);
   const platform = openPlatform(config, { service: SERVICE, instance, ...dependencies });
   const started: Stoppable[] = [platform];
   const stop = (deadlineMs: number): Promise<void> => stopInOrder(started, deadlineMs);

@@ -4,6 +4,7 @@ import { startPackager } from '@millrace/packager';
 import { openChannelFile, startPlaylistApi } from '@millrace/playlist-api';
 import type { PlaylistApiDependencies, RunningPlaylistApi } from '@millrace/playlist-api';
 import {
+  checkOpenFileLimit,
   createEventEmitter,
   listenFor,
   LocalSessionPeers,
@@ -26,6 +27,9 @@ import { startTranscodeWorker } from '@millrace/transcode-worker';
 import type { Registry } from 'prom-client';
 import { keepAdminToken } from './admin-token.ts';
 import type { StandaloneConfig } from './config.ts';
+
+/** Pipes of an ffmpeg: its input, its messages, the most rungs that a ladder has, and audio. */
+const FILES_PER_FFMPEG = 11;
 
 /** The worker calls ingest and the packager, ingest calls playlist-api, and that one reads the packager's index. */
 const STOP_ORDER = ['worker', 'ingest', 'api', 'packager'] as const;
@@ -51,6 +55,14 @@ export async function startStandalone(
   },
 ): Promise<RunningStandalone> {
   const { logger, registry, clock, sendSignal } = dependencies;
+  checkOpenFileLimit(
+    {
+      'http.maxConnections': config.http.maxConnections,
+      'ingest.limits.connections': config.ingest.limits.connections,
+      'worker.maxSessions': config.worker.maxSessions * FILES_PER_FFMPEG,
+    },
+    logger,
+  );
   const sessions = new MemorySessionStore({ clock });
   const leases = new MemoryLeaseStore({ clock });
   const bus = new MemoryEventBus({ logger, registry });

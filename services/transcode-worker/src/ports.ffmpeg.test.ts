@@ -188,6 +188,21 @@ test('a session that is over and that ingest does not know any more is brought t
   expect(await worker.sumOf('peerOutages')).toBe(0);
 });
 
+test('a new worker completes a rendition that is a period behind the others', async () => {
+  const worker = await sourceWorker(4);
+  worker.relay.endPeriod();
+  await worker.addPeriod({ seconds: 4 }, FIRST_K + 4);
+  worker.relay.endSession();
+  expect(await worker.finished()).toBe('session-ended');
+  const whole = structuredClone(worker.sink.window.rowsOf('audio'));
+  // All that the packagers still have of the audio when the next worker says hello.
+  worker.sink.window.rows.get('audio')?.splice(1);
+  worker.start();
+  expect(await worker.finished()).toBe('session-ended');
+  expect(worker.sink.window.rowsOf('audio')).toEqual(whole);
+  expect(worker.eventsOf('TranscoderRestarted')).toEqual([]);
+}, 30_000);
+
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -31,6 +31,15 @@ const NEWS = {
 describeChannelStore('file', () => FileChannelStore.open(freshPath()));
 
 describe('channel file', () => {
+  test('its directory is made where there is none, for its owner alone, or refused in one sentence', async () => {
+    const state = join(directory, 'deep', 'state');
+    const store = await FileChannelStore.open(join(state, 'channels.json'));
+    await store.createChannel(NEWS);
+    expect((await stat(state)).mode & 0o777).toBe(0o700);
+    const beneathFile = join(state, 'channels.json', 'state', 'channels.json');
+    await expect(FileChannelStore.open(beneathFile)).rejects.toMatchObject({ id: 'PLAYLIST_API_STATE_FILE' });
+  });
+
   test('what was stored is there after a restart, in a file that only its owner reads', async () => {
     const path = freshPath();
     const store = await FileChannelStore.open(path);
@@ -79,7 +88,9 @@ describe('channel file', () => {
   });
 
   test('a change that cannot be written is refused', async () => {
-    const store = await FileChannelStore.open(join(directory, 'missing', 'channels.json'));
+    const missing = join(directory, 'missing');
+    const store = await FileChannelStore.open(join(missing, 'channels.json'));
+    await rm(missing, { recursive: true });
     await expect(store.createChannel(NEWS)).rejects.toMatchObject({ id: 'PLAYLIST_API_STATE_FILE' });
   });
 });

@@ -1,4 +1,5 @@
-import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ServiceError } from '@millrace/runtime';
 import { z } from 'zod';
 import type { StoredChannel } from '../domain/channel.ts';
@@ -35,15 +36,15 @@ export class FileChannelStore implements ChannelStore {
     this.#memory = memory;
   }
 
-  /** Opens the store; a file that is not there yet is empty. Throws `PLAYLIST_API_STATE_FILE` for one it cannot use. */
+  /** Opens the store; a file that is not there yet is empty, and its directory is made. Throws `PLAYLIST_API_STATE_FILE` for one it cannot use. */
   static async open(path: string): Promise<FileChannelStore> {
     let text: string;
     try {
       text = await readFile(path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-        return new FileChannelStore(path, new MemoryChannelStore());
-      throw unusable(path, 'cannot be read', error);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(path, 'cannot be read', error);
+      await makeDirectory(path);
+      return new FileChannelStore(path, new MemoryChannelStore());
     }
     try {
       return new FileChannelStore(path, new MemoryChannelStore(contentSchema.parse(JSON.parse(text))));
@@ -132,14 +133,27 @@ export class FileChannelStore implements ChannelStore {
       }
       await rename(temporary, this.#path);
     } catch (error) {
-      throw new ServiceError(
-        'UNAVAILABLE',
-        'PLAYLIST_API_STATE_FILE',
-        `${this.#path} cannot be written: make room on the disk and check who owns the directory.`,
-        { cause: error },
-      );
+      throw unwritable(this.#path, error);
     }
   }
+}
+
+/** The state directory holds hashes of stream keys: it is its owner's. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+function unwritable(path: string, cause: unknown): ServiceError {
+  return new ServiceError(
+    'UNAVAILABLE',
+    'PLAYLIST_API_STATE_FILE',
+    `${path} cannot be written: make room on the disk and check who owns the directory.`,
+    { cause },
+  );
 }
 
 function unusable(path: string, what: string, cause: unknown): ServiceError {

@@ -123,8 +123,10 @@ export class Catalogue {
     if (overlapSeconds === 0) {
       await this.revokeStreamKey(channel, id);
     } else {
-      const expiresAtMs = Math.min(this.#clock() + overlapSeconds * 1000, old.expiresAtMs ?? Infinity);
-      await this.#store.putStreamKey({ ...old, expiresAtMs });
+      // One that was revoked while the new one was stored stays revoked.
+      const kept = (await this.#store.listStreamKeys(channel)).find((known) => known.id === id);
+      const expiresAtMs = Math.min(this.#clock() + overlapSeconds * 1000, kept?.expiresAtMs ?? Infinity);
+      if (kept !== undefined) await this.#store.putStreamKey({ ...kept, expiresAtMs });
     }
     return issued;
   }

@@ -8,6 +8,14 @@ function problemsOf(text: string): readonly string[] {
 }
 
 describe('channel file', () => {
+  test.each([
+    ['an ordered map of settings', 'channels: { news: { settings: !!omap [windowSegments: 9] } }'],
+    ['an ordered map of everything', '!!omap [channels: { news: {} }]'],
+    ['a type of its own', 'channels: { news: { settings: !own { windowSegments: 9 } } }'],
+  ])('%s is a problem where it stands, not settings that nobody made', (_, text) => {
+    expect(problemsOf(text)).toEqual([expect.stringMatching(/^line 1, column \d+: not YAML \(TAG_/)]);
+  });
+
   test('declares ladders, channels and keys; keys are hashed', () => {
     const result = parseChannelFile(`
 ladders:

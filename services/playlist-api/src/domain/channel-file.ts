@@ -91,10 +91,17 @@ export function parseChannelFile(text: string): ChannelDeclarations | ChannelFil
 function readYaml(text: string): { readonly value: unknown } | ChannelFileProblems {
   const lines = new LineCounter();
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
-    if (document.errors.length > 0) {
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      logLevel: 'silent',
+      // A set or an ordered map in place of a section would be no settings at all; as unknown tags they are named.
+      resolveKnownTags: false,
+    });
+    const errors = [...document.errors, ...document.warnings];
+    if (errors.length > 0) {
       return {
-        problems: document.errors.slice(0, MAX_PROBLEMS).map((error) => {
+        problems: errors.slice(0, MAX_PROBLEMS).map((error) => {
           const { line, col } = lines.linePos(error.pos[0]);
           return `line ${line}, column ${col}: not YAML (${error.code})`;
         }),

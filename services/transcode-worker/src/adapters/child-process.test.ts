@@ -91,6 +91,41 @@ test.each([
   15_000,
 );
 
+test('one that finds no file descriptors left is one that has exited, and nothing else ends', async () => {
+  const module = fileURLToPath(new URL('./child-process.ts', import.meta.url));
+  const program = `
+    import { openSync } from 'node:fs';
+    import { PipedChild } from ${JSON.stringify(module)};
+    try {
+      for (;;) openSync('/dev/null');
+    } catch {}
+    const child = PipedChild.start({
+      command: ['cat'],
+      outputs: 1,
+      onOutput: () => {},
+      sendSignal: process.kill,
+    });
+    child.write([Buffer.from('input')]);
+    await child.drained();
+    child.end();
+    child.kill();
+    console.log(JSON.stringify(await child.exited));`;
+  const parent = spawn(
+    'sh',
+    ['-c', 'ulimit -n 64; exec "$0" --input-type=module -e "$1"', process.execPath, program],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let said = '';
+  for (const stream of [parent.stdout, parent.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+  expect(await once(parent, 'close')).toEqual([0, null]);
+  expect(said).toContain('{"code":null,"signal":null,"stderrTail":"spawn cat EMFILE"}');
+}, 15_000);
+
 test('without the program that launches children so, they are started as they are', async () => {
   expect(await findDeathLauncher('/nonexistent/setpriv')).toEqual([]);
   expect(await findDeathLauncher('false')).toEqual([]);

@@ -24,7 +24,8 @@ export const STDERR_TAIL_BYTES = 1024;
  */
 export class PipedChild {
   readonly #child: ChildProcess;
-  readonly #stdin: Writable;
+  /** Absent when there were no file descriptors left to start with. */
+  readonly #stdin: Writable | undefined;
   readonly #sendSignal: SendSignal;
   readonly #exited: Promise<ChildExit>;
   #stderrTail = '';
@@ -38,17 +39,19 @@ export class PipedChild {
   ) {
     this.#child = child;
     this.#sendSignal = sendSignal;
-    this.#stdin = child.stdin as Writable;
+    // Of a child that finds no file descriptors left Node makes no streams at all, whatever its types say.
+    const streams = child.stdio as ChildProcess['stdio'] | undefined;
+    this.#stdin = child.stdin ?? undefined;
     // A child that dies breaks its pipes; that it is gone is learnt from its exit.
-    this.#stdin.on('error', () => {});
-    (child.stderr as Readable)
-      .on('error', () => {})
+    this.#stdin?.on('error', () => {});
+    child.stderr
+      ?.on('error', () => {})
       .on('data', (chunk: Buffer) => {
         this.#stderrTail = (this.#stderrTail + chunk.toString('utf8')).slice(-STDERR_TAIL_BYTES);
       });
     for (let index = 0; index < outputs; index += 1) {
-      const pipe = child.stdio[FIRST_EXTRA_DESCRIPTOR + index] as Readable;
-      pipe.on('error', () => {}).on('data', (chunk: Buffer) => onOutput(index, chunk));
+      const pipe = streams?.[FIRST_EXTRA_DESCRIPTOR + index] as Readable | undefined;
+      pipe?.on('error', () => {}).on('data', (chunk: Buffer) => onOutput(index, chunk));
     }
     this.#exited = new Promise((resolve) => {
       let spawnError = '';
@@ -93,32 +96,34 @@ export class PipedChild {
 
   /** Bytes that wait to be read by the child. */
   get queuedBytes(): number {
-    return this.#stdin.writableLength;
+    return this.#stdin?.writableLength ?? 0;
   }
 
   /** Queues chunks as one write. */
   write(chunks: readonly Uint8Array[]): void {
-    if (this.#isGone || !this.#stdin.writable) return;
-    this.#stdin.cork();
-    for (const chunk of chunks) this.#stdin.write(chunk);
-    this.#stdin.uncork();
+    const stdin = this.#stdin;
+    if (this.#isGone || stdin?.writable !== true) return;
+    stdin.cork();
+    for (const chunk of chunks) stdin.write(chunk);
+    stdin.uncork();
   }
 
   /** Resolves when the queue is empty, or the child is gone. */
   async drained(): Promise<void> {
-    if (this.#isGone || !this.#stdin.writableNeedDrain) return;
+    const stdin = this.#stdin;
+    if (this.#isGone || stdin?.writableNeedDrain !== true) return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
-        this.#stdin.off('drain', done).off('close', done);
+        stdin.off('drain', done).off('close', done);
         resolve();
       };
-      this.#stdin.on('drain', done).on('close', done);
+      stdin.on('drain', done).on('close', done);
     });
   }
 
   /** Ends standard input: the child finishes what it has and exits. */
   end(): void {
-    this.#stdin.end();
+    this.#stdin?.end();
   }
 
   /**
@@ -139,7 +144,7 @@ export class PipedChild {
   #finish(resolve: (exit: ChildExit) => void, exit: ChildExit): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    this.#stdin.destroy();
+    this.#stdin?.destroy();
     resolve(exit);
   }
 }

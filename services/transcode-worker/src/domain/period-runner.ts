@@ -184,6 +184,7 @@ export class PeriodRunner {
     if (isShed) return;
     let boundary = 0;
     for (const { id } of presentation.renditions) {
+      if (rows.author.isPast(id)) continue;
       const next = rows.author.next(id);
       boundary = Math.max(boundary, next.part === 0 ? next.k : next.k + 1);
     }
@@ -248,7 +249,7 @@ export class PeriodRunner {
       lastK = Math.max(lastK, grid.positionOf(this.#newest.dts, this.#newest.timescale).k);
     for (const { id } of presentation.renditions) {
       const next = rows.author.next(id);
-      if (next.k < Number.MAX_SAFE_INTEGER) lastK = Math.max(lastK, next.part === 0 ? next.k - 1 : next.k);
+      if (!rows.author.isPast(id)) lastK = Math.max(lastK, next.part === 0 ? next.k - 1 : next.k);
     }
     return lastK;
   }
@@ -263,7 +264,7 @@ export class PeriodRunner {
     const positions = new Map<string, sink.Position>();
     for (const rendition of this.#context.presentation.renditions) {
       const { id } = rendition;
-      if (this.#shedding.shed.includes(id)) continue;
+      if (this.#shedding.shed.includes(id) || this.#context.rows.author.isPast(id)) continue;
       const next = this.#wholeSegment(rendition);
       const floor = this.#floors.get(id) ?? next;
       positions.set(id, comparePositions(next, floor) < 0 ? floor : next);

@@ -99,6 +99,11 @@ export class RowAuthor {
     return this.#state(renditionId).next;
   }
 
+  /** True when a rendition has rows of a later period, so that it lacks nothing of this one and `next` is beyond every part. */
+  isPast(renditionId: string): boolean {
+    return this.#state(renditionId).next.k === Number.MAX_SAFE_INTEGER;
+  }
+
   /** True when the segment of `next` began with gap parts only, so that `source` cannot go on within it. */
   isGapSegment(renditionId: string): boolean {
     return this.#state(renditionId).isGapSegment;

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { ServiceProcess } from './testing/service-process.ts';
+
+jest.setTimeout(40_000);
+
+const ADMIN_TOKEN = 'a-token-of-the-operator-01';
+const STREAM_KEY = 'studio-key-0123456789abcdef';
+const PORTS = ['--http.port', '0', '--admin.port', '0'];
+
+let directory = '';
+let running: ServiceProcess | undefined;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-process-'));
+});
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function start(
+  service: string,
+  args: readonly string[] = [],
+  options: { readonly maxOpenFiles?: number } = {},
+): ServiceProcess {
+  const own: Readonly<Record<string, readonly string[]>> = {
+    standalone: ['--ingest.rtmp.port', '0', '--stateDirectory', join(directory, 'state')],
+    'playlist-api': ['--stateDirectory', join(directory, 'state')],
+  };
+  // The token comes from a file, as a secret is mounted.
+  const tokenFile = join(directory, 'token');
+  writeFileSync(tokenFile, `${ADMIN_TOKEN}\n`);
+  const env = service === 'packager' ? {} : { MILLRACE_ADMIN_TOKEN_FILE: tokenFile };
+  running = new ServiceProcess(service, [...PORTS, ...(own[service] ?? []), ...args], { env, ...options });
+  return running;
+}
+
+describe.each(['standalone', 'packager', 'playlist-api'])('%s as a process', (service) => {
+  test('serves health, readiness and metrics, logs JSON lines, and stops with 0', async () => {
+    const started = start(service, ['--logLevel', 'debug']);
+    const { admin, http } = await started.listening();
+
+    const health = await fetch(`${admin}/healthz`);
+    expect([health.status, await health.text()]).toEqual([200, 'ok\n']);
+    const ready = await fetch(`${admin}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([200, 'ready\n']);
+    const metrics = await fetch(`${admin}/metrics`);
+    expect(metrics.status).toBe(200);
+    expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+    const text = await metrics.text();
+    for (const name of ['millrace_http_dropped_connections_total', 'process_open_fds', 'nodejs_version_info'])
+      expect(text).toContain(`# TYPE ${name} `);
+    expect(text).toMatch(
+      new RegExp(`^millrace_http_dropped_connections_total\\{service="${service}"\\} 0$`, 'm'),
+    );
+    expect((await fetch(`${admin}/healthz`, { method: 'POST' })).status).toBe(405);
+    expect((await fetch(`${admin}/v1/channels`)).status).toBe(404);
+    // What is for operators is not on the public port.
+    for (const path of ['/metrics', '/healthz', '/readyz'])
+      expect((await fetch(`${http}${path}`)).status).toBe(404);
+
+    expect(await started.stop()).toBe(0);
+    const lines = started.log;
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) {
+      expect(line).toMatchObject({
+        service,
+        level: expect.stringMatching(/^(debug|info|warn|error)$/),
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        msg: expect.stringMatching(/./),
+      });
+    }
+    expect(started.stderr).not.toContain(ADMIN_TOKEN);
+  });
+
+  test('warns in one sentence when it may not open as many files as its connections need', async () => {
+    const started = start(service, [], { maxOpenFiles: 256 });
+    await started.listening();
+    const warnings = started.log.filter(({ level }) => level === 'warn');
+    expect(warnings).toHaveLength(1);
+    const needed = 64 + 8192 + (service === 'standalone' ? 8192 + 16 * 11 : 0);
+    expect(warnings[0]).toMatchObject({
+      limit: 256,
+      needed,
+      msg: expect.stringMatching(
+        new RegExp(`^At most 256 files may be open, and http\\.maxConnections.* may need ${needed}: .*\\.$`),
+      ),
+    });
+    await started.stop();
+
+    const enough = start(service, ['--http.maxConnections', '20', ...smallIngest(service)], {
+      maxOpenFiles: 256,
+    });
+    await enough.listening();
+    expect(enough.log.filter(({ level }) => level === 'warn')).toEqual([]);
+  });
+});
+
+function smallIngest(service: string): string[] {
+  return service === 'standalone' ? ['--ingest.limits.connections', '20', '--worker.maxSessions', '2'] : [];
+}
+
+describe('standalone with a channel file', () => {
+  function channelFile(text: string): string[] {
+    const path = join(directory, 'channels.yaml');
+    writeFileSync(path, text);
+    return ['--playlistApi.channelFiles', path];
+  }
+
+  test('has its channel and its key; the text of the key is nowhere', async () => {
+    const text = `channels:\n  news:\n    streamKeys: [{ name: studio, key: ${STREAM_KEY}, role: backup }]\n`;
+    const started = start('standalone', [...channelFile(text), '--logLevel', 'debug']);
+    const { http } = await started.listening();
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const channel = await fetch(`${http}/v1/channels/news`, { headers });
+    expect(await channel.json()).toMatchObject({ name: 'news', origin: 'file' });
+    const keys = await fetch(`${http}/v1/channels/news/stream-keys`, { headers });
+    const listed = await keys.text();
+    expect(JSON.parse(listed)).toEqual({
+      items: [
+        {
+          id: 'file-studio',
+          channel: 'news',
+          role: 'backup',
+          label: 'studio',
+          origin: 'file',
+          createdAt: expect.any(String),
+        },
+      ],
+    });
+    expect(await started.stop()).toBe(0);
+    expect(started.log.map(({ msg }) => msg)).toContain('Channels declared from files');
+
+    const sha256 = createHash('sha256').update(STREAM_KEY).digest('hex');
+    const state = join(directory, 'state');
+    const stored = readdirSync(state).map((name) => readFileSync(join(state, name), 'utf8'));
+    // It is the hash that is kept, and only there.
+    expect(stored.join('\n')).toContain(sha256);
+    for (const said of [started.stderr, listed, ...stored]) expect(said).not.toContain(STREAM_KEY);
+    for (const said of [started.stderr, listed]) expect(said).not.toContain(sha256);
+  });
+
+  test.each([
+    [
+      'a setting that is wrong',
+      `channels: { news: { settings: { windowSegments: 2 }, streamKeys: [{ name: a, key: ${STREAM_KEY} }] } }`,
+      'channels.news.settings.windowSegments: ',
+    ],
+    [
+      'a key that two have',
+      `channels: { a: { streamKeys: [{ name: a, key: ${STREAM_KEY} }] }, b: { streamKeys: [{ name: b, key: ${STREAM_KEY} }] } }`,
+      'channels.b.streamKeys: b is the same key as a/a',
+    ],
+    ['no YAML', `channels: { news: { streamKeys: [{ name: a, key: ${STREAM_KEY} ] }`, 'line 1, column '],
+    ['no text', '', 'EISDIR'],
+  ])('%s is one message that names file and place, not the key; exit code 2', async (_, text, place) => {
+    const [flag = '', path = ''] = channelFile(text);
+    const file = text === '' ? directory : path;
+    const ended = start('standalone', [flag, file]);
+    expect(await ended.ended()).toBe(2);
+    const messages = ended.stderr
+      .trim()
+      .split('\n')
+      .filter((line) => !line.startsWith('{'));
+    expect(messages.join('\n')).toContain(file);
+    expect(messages.join('\n')).toContain(place);
+    expect(ended.stderr).not.toContain(STREAM_KEY);
+    expect(ended.stderr).not.toMatch(/\n {4}at /);
+    // It is refused before anything is kept of it.
+    expect(existsSync(join(directory, 'state', 'channels.json'))).toBe(false);
+  });
+});
