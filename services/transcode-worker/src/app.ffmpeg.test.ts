@@ -42,6 +42,7 @@ test('a session is taken as soon as it has a presentation, by one of two workers
     const claim = await sessions.claimPublication({
       channel: 'news',
       takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+      inputPreference: session.InputPreference.PRIMARY,
       graceSeconds: 30,
       ingest: { id: 'ingest-1', address: '' },
       role: control.PublishRole.PRIMARY,

@@ -1,4 +1,4 @@
-import { session } from '@millrace/contracts';
+import { control, session } from '@millrace/contracts';
 import { ulid } from 'ulid';
 import type { Clock } from '../clock.ts';
 import type {
@@ -16,12 +16,15 @@ const { publicationTtlMs, takeBackHoldMs, takeoverLimit, takeoverWindowMs, ended
 interface Publication {
   readonly token: number;
   readonly encoderId: string;
+  readonly role: control.PublishRole;
   expiresAtMs: number;
 }
 
 interface ChannelState {
   record: session.SessionRecord;
   publication: Publication | undefined;
+  /** When the last publication that has ended was last heard of. */
+  aliveAtMs: number;
   /** Who was taken over, and when. */
   readonly takenOverAtMs: Map<string, number>;
   /** Times of recent takeovers and of attempts that were refused as one too many. */
@@ -52,7 +55,9 @@ export class MemorySessionStore implements SessionStore {
       this.#endedByClaims.push(known.record);
     }
     const replaced = known?.publication;
-    if (known !== undefined && replaced !== undefined) {
+    if (known !== undefined && replaced !== undefined && replaced.role !== claim.role) {
+      if (!stepsBack(claim)) return { kind: 'refused', refusal: 'standby' };
+    } else if (known !== undefined && replaced !== undefined) {
       const refusal = refuseTakeover(known, claim, nowMs);
       if (refusal !== undefined) return { kind: 'refused', refusal };
       // An encoder that replaces its own half-open connection has been taken over by nobody.
@@ -61,9 +66,11 @@ export class MemorySessionStore implements SessionStore {
     }
     this.#lastToken = Math.max(this.#lastToken + 1, nowMs);
     const token = this.#lastToken;
-    const publication = { token, encoderId: claim.encoderId, expiresAtMs: nowMs + publicationTtlMs };
+    const { encoderId, role } = claim;
+    const publication = { token, encoderId, role, expiresAtMs: nowMs + publicationTtlMs };
     const isContinued = known !== undefined && known.record.state !== session.SessionState.ENDED;
     const state = isContinued ? known : this.#openSession(claim, nowMs);
+    const idleMs = replaced === undefined ? nowMs - state.aliveAtMs : 0;
     state.publication = publication;
     const { ingest, encoderId: encoder } = claim;
     const { record } = state;
@@ -78,6 +85,7 @@ export class MemorySessionStore implements SessionStore {
       token,
       record: state.record,
       isNewSession: !isContinued,
+      idleMs,
       ...(replaced === undefined ? {} : { replacedToken: replaced.token }),
     };
   }
@@ -93,7 +101,8 @@ export class MemorySessionStore implements SessionStore {
     const state = this.#holder(channel, token);
     if (state === undefined) return;
     state.publication = undefined;
-    this.#change(state, { state: session.SessionState.GAP, stateSinceMs: this.#clock() });
+    state.aliveAtMs = this.#clock();
+    this.#change(state, { state: session.SessionState.GAP, stateSinceMs: state.aliveAtMs });
   }
 
   async update(channel: string, token: number, change: SessionChange): Promise<boolean> {
@@ -157,6 +166,7 @@ export class MemorySessionStore implements SessionStore {
         encoder: claim.encoderId,
       },
       publication: undefined,
+      aliveAtMs: nowMs,
       takenOverAtMs: previous?.takenOverAtMs ?? new Map<string, number>(),
       takeoversMs: previous?.takeoversMs ?? [],
     };
@@ -178,6 +188,7 @@ export class MemorySessionStore implements SessionStore {
     const { publication } = state;
     if (publication !== undefined && publication.expiresAtMs <= nowMs) {
       state.publication = undefined;
+      state.aliveAtMs = publication.expiresAtMs - publicationTtlMs;
       this.#change(state, { state: session.SessionState.GAP, stateSinceMs: nowMs });
     }
     const { record } = state;
@@ -224,6 +235,11 @@ function isSamePlacement(one: session.Placement | undefined, other: session.Plac
   if (one === undefined) return false;
   const bytes = (placement: session.Placement) => session.Placement.encode(placement).finish();
   return Buffer.compare(bytes(one), bytes(other)) === 0;
+}
+
+/** Whether an encoder of the other role leaves the air to the claiming one: that is nothing that encoders fight over. */
+function stepsBack({ role, inputPreference }: PublishClaim): boolean {
+  return role === control.PublishRole.PRIMARY && inputPreference !== session.InputPreference.EQUAL;
 }
 
 function refuseTakeover(

@@ -1,7 +1,13 @@
 import { session } from '@millrace/contracts';
 import { ulid } from 'ulid';
 import type { Logger } from '../logger.ts';
-import type { PublishClaim, PublishOutcome, SessionChange, SessionStore } from '../ports/session-store.ts';
+import type {
+  PublishClaim,
+  PublishClaimRefusal,
+  PublishOutcome,
+  SessionChange,
+  SessionStore,
+} from '../ports/session-store.ts';
 import { ServiceError } from '../service-error.ts';
 import { redisKeys } from './redis/redis-keys.ts';
 import type { RedisConnection } from './redis/redis-connection.ts';
@@ -83,12 +89,14 @@ export class RedisSessionStore implements SessionStore {
       claim.takeoverPolicy === session.TakeoverPolicy.REJECT ? 1 : 0,
       ...[claim.graceSeconds, claim.ingest.id, claim.ingest.address, claim.role, claim.encoderId],
       ...[requestId, ulid().slice(10)],
+      claim.inputPreference === session.InputPreference.EQUAL ? 1 : 0,
     ];
     const keys = [...sessionKeys(channel), redisKeys.takeovers(channel)];
-    const [status, detail, isNew, replaced, ...rest] = await this.#run(scripts.CLAIM_PUBLICATION, keys, [
-      channel,
-      ...args,
-    ]);
+    const [status, detail, isNew, replaced, idle, ...rest] = await this.#run(
+      scripts.CLAIM_PUBLICATION,
+      keys,
+      [channel, ...args],
+    );
     const records = await this.#take(rest);
     if (text(status) === 'refused') return { kind: 'refused', refusal: parseRefusal(text(detail)) };
     const record = records.at(-1);
@@ -100,6 +108,7 @@ export class RedisSessionStore implements SessionStore {
       token,
       record,
       isNewSession: text(isNew) === '1',
+      idleMs: Number(text(idle)),
       ...(text(replaced) === '' ? {} : { replacedToken: Number(text(replaced)) }),
     };
   }
@@ -241,8 +250,11 @@ function text(reply: RedisReply | undefined): string {
   return Buffer.isBuffer(reply) ? reply.toString() : '';
 }
 
-function parseRefusal(refusal: string): 'in-use' | 'taken-over' | 'too-many-takeovers' {
-  if (refusal === 'in-use' || refusal === 'taken-over' || refusal === 'too-many-takeovers') return refusal;
+const REFUSALS: readonly PublishClaimRefusal[] = ['standby', 'in-use', 'taken-over', 'too-many-takeovers'];
+
+function parseRefusal(text: string): PublishClaimRefusal {
+  const refusal = REFUSALS.find((known) => known === text);
+  if (refusal !== undefined) return refusal;
   throw unexpected(scripts.CLAIM_PUBLICATION);
 }
 

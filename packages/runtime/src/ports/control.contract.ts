@@ -115,6 +115,7 @@ export function describeControl(name: string, create: () => Promise<ControlFixtu
         preset: session.Preset.LOW_LATENCY,
         isVariableFrameRate: false,
         takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+        inputPreference: session.InputPreference.PRIMARY,
         graceSeconds: 30,
         windowSegments: 6,
         audioBitrateBps: 128_000,

@@ -27,12 +27,17 @@ function claimOf(change: Partial<PublishClaim> = {}): PublishClaim {
   return {
     channel: 'news',
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    inputPreference: session.InputPreference.PRIMARY,
     graceSeconds: 30,
     ingest: { id: 'ingest-1', address: '' },
     role: control.PublishRole.PRIMARY,
     encoderId: 'encoder-1',
     ...change,
   };
+}
+
+function backupOf(change: Partial<PublishClaim> = {}): PublishClaim {
+  return claimOf({ role: control.PublishRole.BACKUP, encoderId: 'encoder-2', ...change });
 }
 
 function accepted(outcome: PublishOutcome): Extract<PublishOutcome, { kind: 'accepted' }> {
@@ -168,6 +173,57 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       expect(await store.claimPublication(second)).toEqual({ kind: 'refused', refusal: 'in-use' });
       await advance(1100);
       accepted(await store.claimPublication(second));
+    });
+
+    test('a backup stands by while the primary is on air, and is let in when that is gone', async () => {
+      const { store, advance } = await create();
+      const primary = accepted(await store.claimPublication(claimOf()));
+      const backup = backupOf();
+      for (let attempt = 0; attempt < 10; attempt += 1) {
+        await keepAlive({ store, advance }, primary.token, 300);
+        expect(await store.claimPublication(backup)).toEqual({ kind: 'refused', refusal: 'standby' });
+      }
+      await store.releasePublication('news', primary.token);
+      await advance(200);
+      const { record, idleMs, replacedToken, isNewSession } = accepted(await store.claimPublication(backup));
+      expect(record.sessionId).toBe(primary.record.sessionId);
+      expect(replacedToken).toBeUndefined();
+      expect(isNewSession).toBe(false);
+      // A real store's clock goes on by itself.
+      expect(idleMs).toBeGreaterThanOrEqual(200);
+      expect(idleMs).toBeLessThan(2000);
+    });
+
+    test('... also when the primary was not heard of any more, and is told for how long', async () => {
+      const { store, advance } = await create();
+      accepted(await store.claimPublication(claimOf()));
+      await advance(1500);
+      const { idleMs } = accepted(await store.claimPublication(backupOf()));
+      expect(idleMs).toBeGreaterThanOrEqual(1500);
+      expect(idleMs).toBeLessThan(3500);
+    });
+
+    test('the backup steps back for the primary at once, however often, and under any policy', async () => {
+      const { store } = await create();
+      const takeoverPolicy = session.TakeoverPolicy.REJECT;
+      for (let round = 0; round < 8; round += 1) {
+        const backup = accepted(await store.claimPublication(backupOf({ takeoverPolicy })));
+        const primary = accepted(await store.claimPublication(claimOf({ takeoverPolicy })));
+        expect(primary).toMatchObject({ replacedToken: backup.token, isNewSession: false, idleMs: 0 });
+        expect(await store.renewPublication('news', backup.token)).toBe(false);
+        await store.releasePublication('news', primary.token);
+      }
+    });
+
+    test('... but stays on air where both are equal: the primary stands by', async () => {
+      const { store } = await create();
+      const inputPreference = session.InputPreference.EQUAL;
+      const backup = accepted(await store.claimPublication(backupOf({ inputPreference })));
+      const claim = claimOf({ inputPreference });
+      expect(await store.claimPublication(claim)).toEqual({ kind: 'refused', refusal: 'standby' });
+      expect(await store.renewPublication('news', backup.token)).toBe(true);
+      await store.releasePublication('news', backup.token);
+      accepted(await store.claimPublication(claim));
     });
 
     test('an encoder that was taken over may take back after 30 s without an attempt', async () => {

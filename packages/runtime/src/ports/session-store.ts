@@ -12,12 +12,16 @@ export interface PublishClaim {
   readonly ingest: session.Peer;
   /** The role of the stream key. */
   readonly role: control.PublishRole;
+  /** What the channel has when encoders of both roles are there. */
+  readonly inputPreference: session.InputPreference;
   /** Tells one encoder from another across reconnects (address and what it calls itself), so that two cannot fight. */
   readonly encoderId: string;
 }
 
 /** Why a claim was refused. */
 export type PublishClaimRefusal =
+  /** An encoder of the other role is on air and stays: stand by, and claim again. */
+  | 'standby'
   /** Policy `reject`, and a publication is alive. */
   | 'in-use'
   /** This encoder was taken over less than 30 s ago and its successor delivers. */
@@ -36,6 +40,8 @@ export type PublishOutcome =
       readonly isNewSession: boolean;
       /** Token of the live publication that this one replaced. */
       readonly replacedToken?: number;
+      /** Time since the publication before was last heard of, in ms by the store's clock: 0 for one that is replaced. */
+      readonly idleMs: number;
     }
   | { readonly kind: 'refused'; readonly refusal: PublishClaimRefusal };
 

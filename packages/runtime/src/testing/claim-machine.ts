@@ -21,6 +21,8 @@ export type ClaimStep =
       readonly process: number;
       readonly channel: number;
       readonly encoder: number;
+      readonly isBackup: boolean;
+      readonly isEqual: boolean;
       readonly isReject: boolean;
       readonly isAnswerLost: boolean;
     }
@@ -72,6 +74,8 @@ export function claimSteps(maxSteps: number): fc.Arbitrary<ClaimStep[]> {
         process,
         channel,
         encoder: nat(2),
+        isBackup: fc.nat(3).map((n) => n === 0),
+        isEqual: fc.boolean(),
         isReject: fc.boolean(),
         isAnswerLost,
       }),
@@ -192,6 +196,8 @@ export class ClaimMachine {
     process,
     channel: index,
     encoder,
+    isBackup,
+    isEqual,
     isReject,
     isAnswerLost,
   }: ClaimStep & { readonly do: 'claim' }) {
@@ -201,7 +207,8 @@ export class ClaimMachine {
       takeoverPolicy: isReject ? session.TakeoverPolicy.REJECT : session.TakeoverPolicy.TAKEOVER,
       graceSeconds: GRACE_SECONDS,
       ingest: { id: `ingest-${process}`, address: '' },
-      role: control.PublishRole.PRIMARY,
+      role: isBackup ? control.PublishRole.BACKUP : control.PublishRole.PRIMARY,
+      inputPreference: isEqual ? session.InputPreference.EQUAL : session.InputPreference.PRIMARY,
       encoderId: `encoder-${encoder}`,
     };
     if (isAnswerLost) await this.#world.loseAnswer?.(process);
@@ -237,6 +244,7 @@ export class ClaimMachine {
             kind: value.kind,
             isNewSession: value.isNewSession,
             isTakeover: value.replacedToken !== undefined,
+            idleMs: value.idleMs,
           };
     expect(pick(outcome)).toEqual(pick(expected));
     if (outcome.kind === 'refused' || expected.kind === 'refused') return;

@@ -16,6 +16,7 @@ export function claimOf(change: Partial<PublishClaim> = {}): PublishClaim {
   return {
     channel: 'news',
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    inputPreference: session.InputPreference.PRIMARY,
     graceSeconds: 30,
     ingest: { id: 'ingest-1', address: '' },
     role: control.PublishRole.PRIMARY,

@@ -30,6 +30,7 @@ const CHANNEL: session.Channel = {
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+  inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,
   windowSegments: 6,
   audioBitrateBps: 128_000,

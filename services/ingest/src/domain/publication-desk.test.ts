@@ -26,6 +26,7 @@ const CHANNEL: session.Channel = {
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+  inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,
   windowSegments: 6,
   audioBitrateBps: 128_000,
@@ -118,6 +119,7 @@ function claimOfAnother(): PublishClaim {
   return {
     channel: 'news',
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    inputPreference: session.InputPreference.PRIMARY,
     graceSeconds: 30,
     ingest: { id: 'ingest-2', address: '' },
     role: control.PublishRole.PRIMARY,

@@ -15,6 +15,7 @@ const CHANNEL: session.Channel = {
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+  inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,
   windowSegments: 6,
   audioBitrateBps: 128_000,
@@ -30,7 +31,9 @@ const RECORD: session.SessionRecord = {
   currentK: 0,
   revision: 1,
 };
-const ACCEPTED: PublishOutcome = { kind: 'accepted', token: 5, record: RECORD, isNewSession: true };
+const ACCEPTED: PublishOutcome = {
+  ...{ kind: 'accepted', token: 5, record: RECORD, isNewSession: true, idleMs: 0 },
+};
 
 function admissionOf(
   change: Partial<Omit<AdmissionDependencies, 'store'>> & {

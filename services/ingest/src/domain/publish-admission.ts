@@ -83,6 +83,7 @@ export class PublishAdmission {
       const claim: PublishClaim = {
         channel: channel.name,
         takeoverPolicy: channel.takeoverPolicy,
+        inputPreference: channel.inputPreference,
         graceSeconds: channel.graceSeconds,
         ingest: { id: this.#dependencies.instance, address: await this.#dependencies.address },
         role,

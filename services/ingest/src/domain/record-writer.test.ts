@@ -168,6 +168,7 @@ describe('record writer', () => {
       const outcome = await store.claimPublication({
         channel: 'news',
         takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+        inputPreference: session.InputPreference.PRIMARY,
         graceSeconds: 30,
         ingest: { id: 'ingest-1', address: '' },
         role: control.PublishRole.PRIMARY,

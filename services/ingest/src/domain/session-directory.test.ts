@@ -55,6 +55,7 @@ async function publish(at: SessionDirectory, encoderId = 'encoder-1') {
   const outcome = await store.claimPublication({
     channel,
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    inputPreference: session.InputPreference.PRIMARY,
     graceSeconds: 30,
     ingest: { id: 'ingest-1', address: '' },
     role: control.PublishRole.PRIMARY,

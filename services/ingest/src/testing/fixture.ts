@@ -138,6 +138,7 @@ export const DEFAULT_CHANNEL: session.Channel = {
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+  inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,
   windowSegments: 6,
   audioBitrateBps: 128_000,

@@ -38,10 +38,18 @@ export async function createRelayFixture(): Promise<MediaRelayFixture> {
   directory.start();
 
   async function claim(encoderId: string): Promise<Extract<PublishOutcome, { kind: 'accepted' }>> {
-    const { name: channel, takeoverPolicy, graceSeconds } = DEFAULT_CHANNEL;
+    const { name: channel, takeoverPolicy, inputPreference, graceSeconds } = DEFAULT_CHANNEL;
     const role = control.PublishRole.PRIMARY;
     const outcome = await store.claimPublication({
-      ...{ channel, takeoverPolicy, graceSeconds, ingest: { id: 'ingest-1', address: '' }, role, encoderId },
+      ...{
+        channel,
+        takeoverPolicy,
+        inputPreference,
+        graceSeconds,
+        ingest: { id: 'ingest-1', address: '' },
+        role,
+        encoderId,
+      },
     });
     if (outcome.kind === 'refused') throw new Error(outcome.refusal);
     return outcome;

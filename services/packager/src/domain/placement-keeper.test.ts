@@ -29,7 +29,12 @@ class World {
   static async start(placed: readonly string[], registered: readonly string[]): Promise<World> {
     const world = new World();
     const outcome = await world.store.claimPublication({
-      ...{ channel: CHANNEL, takeoverPolicy: session.TakeoverPolicy.TAKEOVER, graceSeconds: 30 },
+      ...{
+        channel: CHANNEL,
+        takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+        inputPreference: session.InputPreference.PRIMARY,
+        graceSeconds: 30,
+      },
       ...{ ingest: { id: 'test', address: '' }, role: control.PublishRole.PRIMARY, encoderId: 'test' },
     });
     if (outcome.kind === 'refused') throw new Error('the claim was refused');

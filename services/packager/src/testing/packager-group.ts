@@ -55,7 +55,12 @@ export class PackagerGroup {
   ): Promise<PackagerGroup> {
     const group = new PackagerGroup();
     const outcome = await group.store.claimPublication({
-      ...{ channel: CHANNEL, takeoverPolicy: session.TakeoverPolicy.TAKEOVER, graceSeconds: 0 },
+      ...{
+        channel: CHANNEL,
+        takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+        inputPreference: session.InputPreference.PRIMARY,
+        graceSeconds: 0,
+      },
       ...{ ingest: { id: 'test', address: '' }, role: control.PublishRole.PRIMARY, encoderId: 'test' },
     });
     if (outcome.kind === 'refused') throw new Error('the claim was refused');

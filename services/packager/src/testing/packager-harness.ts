@@ -22,6 +22,7 @@ function claimOf(channel: string): Parameters<MemorySessionStore['claimPublicati
   return {
     channel,
     takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+    inputPreference: session.InputPreference.PRIMARY,
     graceSeconds: 0,
     ingest: { id: 'test', address: '' },
     role: control.PublishRole.PRIMARY,

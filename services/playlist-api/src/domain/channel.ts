@@ -38,6 +38,12 @@ export const channelSettingsSchema = z
       .enum(['takeover', 'reject'])
       .default('takeover')
       .describe('What happens when a second encoder shows a right key.'),
+    inputPreference: z
+      .enum(['primary', 'equal'])
+      .default('primary')
+      .describe(
+        'With a `primary` and a `backup` key: `primary` is on air whenever its encoder is there, `equal` leaves on air whoever is.',
+      ),
     graceSeconds: z
       .number()
       .int()
@@ -104,6 +110,8 @@ export function toChannel(channel: StoredChannel, ladder: Ladder | undefined): s
     isVariableFrameRate: settings.frameRate === 'variable',
     takeoverPolicy:
       settings.takeover === 'reject' ? session.TakeoverPolicy.REJECT : session.TakeoverPolicy.TAKEOVER,
+    inputPreference:
+      settings.inputPreference === 'equal' ? session.InputPreference.EQUAL : session.InputPreference.PRIMARY,
     graceSeconds: settings.graceSeconds,
     windowSegments: settings.windowSegments,
     audioBitrateBps: AUDIO_BITRATE_BPS,

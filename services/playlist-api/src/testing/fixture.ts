@@ -132,6 +132,7 @@ export async function createFixture(
       const outcome = await sessions.claimPublication({
         channel,
         takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+        inputPreference: session.InputPreference.PRIMARY,
         graceSeconds: 30,
         ingest: { id: 'ingest-1', address: '' },
         role: control.PublishRole.PRIMARY,

@@ -46,6 +46,7 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
     const outcome = await sessions.claimPublication({
       channel,
       takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
+      inputPreference: session.InputPreference.PRIMARY,
       graceSeconds,
       ingest: { id: 'ingest-1', address: '' },
       role: control.PublishRole.PRIMARY,

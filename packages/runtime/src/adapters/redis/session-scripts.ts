@@ -1,4 +1,4 @@
-import { session } from '@millrace/contracts';
+import { control, session } from '@millrace/contracts';
 import { MAX_RECENT_PERIODS, SESSION_RULES } from '../session-rules.ts';
 import { SESSIONS_CHANNEL } from './redis-keys.ts';
 import { CHANNEL_KEEP_MS, SCRIPT_CLOCK, SETTLE_MS } from './redis-script.ts';
@@ -67,18 +67,21 @@ if token > mine or held ~= '1' then return { 'lost' } end
 if not revision or revision < known then return { 'missing' } end
 `;
 
-/** channel, policy is reject, grace in s, ingest, its address, role, encoder, request, random part of a ULID → outcome, then records. */
+/**
+ * channel, policy is reject, grace in s, ingest, its address, role, encoder, request, random part of a ULID, preference is equal
+ * → outcome, then records.
+ */
 export const CLAIM_PUBLICATION: RedisScript = {
   name: 'millraceClaimPublication',
   keyCount: 4,
   lua: `${CHANNEL}
 local takeovers = KEYS[4]
-local is_reject, grace, ingest, address, role, encoder, request, random = unpack(ARGV, 2, 9)
-local before = redis.call('HMGET', publication, 'token', 'held', 'encoder', 'request', 'isNew', 'replaced')
+local is_reject, grace, ingest, address, role, encoder, request, random, is_equal = unpack(ARGV, 2, 10)
+local before = redis.call('HMGET', publication, 'token', 'held', 'encoder', 'request', 'isNew', 'replaced', 'role', 'idle')
 local id = redis.call('GET', session_of)
 -- The answer to an earlier attempt was lost on the way.
 if before[2] == '1' and before[4] == request and id then
-  return { 'accepted', before[1], before[5], before[6], record(id) }
+  return { 'accepted', before[1], before[5], before[6], before[8], record(id) }
 end
 local state, has_changed = nil, false
 if id then
@@ -91,7 +94,12 @@ end
 local changed = has_changed and { record(id) } or {}
 local is_held = state and redis.call('HGET', publication, 'held') == '1'
 
-if is_held then
+if is_held and before[7] ~= role then
+  -- The backup steps back for the primary; nobody has taken anything over.
+  if role ~= '${control.PublishRole.PRIMARY}' or is_equal == '1' then
+    return { 'refused', 'standby', '0', '', '', unpack(changed) }
+  end
+elseif is_held then
   local encoders, times, flat = {}, {}, redis.call('HGETALL', takeovers)
   for i = 1, #flat, 2 do
     if flat[i] == 'times' then
@@ -121,14 +129,19 @@ if is_held then
   redis.call('HSET', takeovers, 'times', table.concat(times, ','))
   for name, at in pairs(encoders) do redis.call('HSET', takeovers, name, text(at)) end
   redis.call('PEXPIRE', takeovers, ${Math.max(takeoverWindowMs, takeBackHoldMs)})
-  if refusal then return { 'refused', refusal, '0', '', unpack(changed) } end
+  if refusal then return { 'refused', refusal, '0', '', '', unpack(changed) } end
 end
 
 local token = math.max(tonumber(before[1] or 0) + 1, now)
 local is_new = not (state == '${LIVE}' or state == '${GAP}')
 local replaced = is_held and before[1] or ''
+-- A publication that was given up expires a TTL after that.
+local idle = '0'
+if state == '${GAP}' then
+  idle = text(now - tonumber(redis.call('HGET', publication, 'expiresAtMs') or now) + ${publicationTtlMs})
+end
 redis.call('HSET', publication, 'token', text(token), 'held', '1', 'expiresAtMs', text(now + ${publicationTtlMs}),
-  'ingest', ingest, 'role', role, 'encoder', encoder, 'request', request, 'isNew', is_new and '1' or '0', 'replaced', replaced)
+  'ingest', ingest, 'role', role, 'encoder', encoder, 'request', request, 'isNew', is_new and '1' or '0', 'replaced', replaced, 'idle', idle)
 if is_new then
   -- The time in a ULID is that of the store, and like the token it never steps back: the newer session has the greater id.
   local digits, rest, prefix = '0123456789ABCDEFGHJKMNPQRSTVWXYZ', token, ''
@@ -153,7 +166,7 @@ end
 keep()
 -- The session that goes on is told once, as it is now.
 if is_new then changed[#changed + 1] = record(id) else changed = { record(id) } end
-return { 'accepted', text(token), is_new and '1' or '0', replaced, unpack(changed) }
+return { 'accepted', text(token), is_new and '1' or '0', replaced, idle, unpack(changed) }
 `,
 };
 
@@ -177,7 +190,7 @@ export const RELEASE_PUBLICATION: RedisScript = {
   name: 'millraceReleasePublication',
   keyCount: 3,
   lua: `${CHANNEL}${HOLDER}
-redis.call('HSET', publication, 'held', '0')
+redis.call('HSET', publication, 'held', '0', 'expiresAtMs', text(now + ${publicationTtlMs}))
 change(id, 'state', '${GAP}', 'stateSinceMs', text(now))
 keep()
 return { 'held', record(id) }
@@ -293,7 +306,7 @@ if not is_there then
   change(id, 'settledAtMs', text(now + ${SETTLE_MS}), unpack(ARGV, 10))
 end
 redis.call('HSET', publication, 'token', mine, 'held', is_held, 'expiresAtMs', text(now + ${publicationTtlMs}),
-  'encoder', encoder, 'ingest', ingest, 'role', role, 'request', request, 'isNew', '0', 'replaced', '')
+  'encoder', encoder, 'ingest', ingest, 'role', role, 'request', request, 'isNew', '0', 'replaced', '', 'idle', '0')
 keep()
 return { 'restored', record(id) }
 `,

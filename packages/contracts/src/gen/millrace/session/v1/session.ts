@@ -101,6 +101,53 @@ export function presetToJSON(object: Preset): string {
   }
 }
 
+/** Which of two encoders is on air when both are there, the one with the primary and the one with the backup key. */
+export const InputPreference = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: 0,
+  /** PRIMARY - The primary whenever it is there: the backup stands by, and steps back when the primary returns. */
+  PRIMARY: 1,
+  /** EQUAL - Whichever is on air: the other one stands by until it is gone. */
+  EQUAL: 2,
+} as const;
+
+export type InputPreference = typeof InputPreference[keyof typeof InputPreference];
+
+export namespace InputPreference {
+  export type UNSPECIFIED = typeof InputPreference.UNSPECIFIED;
+  export type PRIMARY = typeof InputPreference.PRIMARY;
+  export type EQUAL = typeof InputPreference.EQUAL;
+}
+
+export function inputPreferenceFromJSON(object: any): InputPreference {
+  switch (object) {
+    case 0:
+    case "INPUT_PREFERENCE_UNSPECIFIED":
+      return InputPreference.UNSPECIFIED;
+    case 1:
+    case "INPUT_PREFERENCE_PRIMARY":
+      return InputPreference.PRIMARY;
+    case 2:
+    case "INPUT_PREFERENCE_EQUAL":
+      return InputPreference.EQUAL;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum InputPreference");
+  }
+}
+
+export function inputPreferenceToJSON(object: InputPreference): string {
+  switch (object) {
+    case InputPreference.UNSPECIFIED:
+      return "INPUT_PREFERENCE_UNSPECIFIED";
+    case InputPreference.PRIMARY:
+      return "INPUT_PREFERENCE_PRIMARY";
+    case InputPreference.EQUAL:
+      return "INPUT_PREFERENCE_EQUAL";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum InputPreference");
+  }
+}
+
 /** What happens when a second publisher shows a right key. */
 export const TakeoverPolicy = {
   /** UNSPECIFIED - Never sent. */
@@ -255,6 +302,8 @@ export interface Channel {
   windowSegments: number;
   /** Target rate of the encoded audio rendition in bits per second. */
   audioBitrateBps: number;
+  /** Which of two encoders is on air when both are there, the one with the primary and the one with the backup key. */
+  inputPreference: InputPreference;
 }
 
 /** One elementary stream of a period, as the encoder sends it. */
@@ -681,6 +730,7 @@ function createBaseChannel(): Channel {
     graceSeconds: 0,
     windowSegments: 0,
     audioBitrateBps: 0,
+    inputPreference: 0,
   };
 }
 
@@ -718,6 +768,9 @@ export const Channel: MessageFns<Channel> = {
     }
     if (message.audioBitrateBps !== 0) {
       writer.uint32(88).uint32(message.audioBitrateBps);
+    }
+    if (message.inputPreference !== 0) {
+      writer.uint32(96).int32(message.inputPreference);
     }
     return writer;
   },
@@ -823,6 +876,14 @@ export const Channel: MessageFns<Channel> = {
             message.audioBitrateBps = reader.uint32();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.inputPreference = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -880,6 +941,11 @@ export const Channel: MessageFns<Channel> = {
         : isSet(object.audio_bitrate_bps)
         ? globalThis.Number(object.audio_bitrate_bps)
         : 0,
+      inputPreference: isSet(object.inputPreference)
+        ? inputPreferenceFromJSON(object.inputPreference)
+        : isSet(object.input_preference)
+        ? inputPreferenceFromJSON(object.input_preference)
+        : 0,
     };
   },
 
@@ -918,6 +984,9 @@ export const Channel: MessageFns<Channel> = {
     if (message.audioBitrateBps !== 0) {
       obj.audioBitrateBps = Math.round(message.audioBitrateBps);
     }
+    if (message.inputPreference !== 0) {
+      obj.inputPreference = inputPreferenceToJSON(message.inputPreference);
+    }
     return obj;
   },
 
@@ -942,6 +1011,7 @@ export const Channel: MessageFns<Channel> = {
     message.graceSeconds = object.graceSeconds ?? 0;
     message.windowSegments = object.windowSegments ?? 0;
     message.audioBitrateBps = object.audioBitrateBps ?? 0;
+    message.inputPreference = object.inputPreference ?? 0;
     return message;
   },
 };
