@@ -81,6 +81,7 @@ export async function startIngest(
     events,
     logger,
     maxRingBytes: config.ring.maxTotalBytes,
+    maxStandbyBytes: config.limits.standbyBytes,
     limits: config.limits,
   });
   const server = new RtmpServer({ desk, config, clock, logger, metrics });
@@ -92,6 +93,7 @@ export async function startIngest(
     server.report();
     metrics.ringBytes.set(directory.ringBytes);
     metrics.publications.set(desk.size);
+    metrics.standbys.set(desk.standbyCount);
   };
   const timer = setInterval(report, REPORT_INTERVAL_MS);
   logger.info({ host: rtmpAddress.address, port: rtmpAddress.port }, 'Listening for encoders');

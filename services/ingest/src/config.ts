@@ -71,6 +71,11 @@ export const ingestConfigSchema = z.object({
       periodsPerMinute: positive
         .default(60)
         .describe('Periods that one publication may open by jumps of its clock and changes of its settings.'),
+      standbyBytes: positive
+        .default(32 * 1024 * 1024)
+        .describe(
+          'Bytes of recent media kept for one encoder that stands by; what is on air then begins later, with the next IDR.',
+        ),
       heldBytes: positive
         .default(512 * 1024 * 1024)
         .describe(

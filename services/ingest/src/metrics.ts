@@ -19,6 +19,11 @@ export function createIngestMetrics(registry: Registry) {
       help: 'Publications that are accepted.',
       registers,
     }),
+    standbys: new Gauge({
+      name: 'millrace_ingest_standby_encoders',
+      help: 'Encoders that stand by for another one of their channel.',
+      registers,
+    }),
     refused: new Counter({
       name: 'millrace_ingest_refused_total',
       help: 'Connections and publications that were refused or closed, by error id.',

@@ -79,7 +79,14 @@ describe('anchor', () => {
 
   it('goes on where another process stopped', () => {
     const probe = new TimelineProbe({
-      resume: { lastK: FIRST_K + 10, nextOrdinal: 4, hasVideo: true, hasAudio: false, segmentDuration: TWO },
+      resume: {
+        lastK: FIRST_K + 10,
+        isLastKFinal: true,
+        nextOrdinal: 4,
+        hasVideo: true,
+        hasAudio: false,
+        segmentDuration: TWO,
+      },
     });
     probe.begin(START_MS, { video: videoConfig(FPS_30), audio: audioConfig() });
     probe.send(pictures({ rate: FPS_30, count: 10 }));

@@ -38,6 +38,8 @@ export interface SessionTimelineOptions {
   /** Where a session that another process began goes on. */
   readonly resume?: {
     readonly lastK: number;
+    /** The last period is known to have ended with `lastK`. */
+    readonly isLastKFinal: boolean;
     readonly nextOrdinal: number;
     readonly hasVideo: boolean;
     readonly hasAudio: boolean;
@@ -59,6 +61,7 @@ export class SessionTimeline {
   readonly #resends = new ResendFilter();
   #segment: Rational | undefined;
   #lastK: number | undefined;
+  #isLastKFinal = true;
   #nextOrdinal: number;
   /** The kinds of track that the session has had; fixed when its first period opens. */
   readonly #kinds = new Set<'video' | 'audio'>();
@@ -86,13 +89,17 @@ export class SessionTimeline {
         throw new RangeError(`SEG ${numerator}/${denominator} s: must be at least 1 s`);
     }
     this.#lastK = resume?.lastK;
+    this.#isLastKFinal = resume?.isLastKFinal ?? true;
     this.#nextOrdinal = resume?.nextOrdinal ?? 0;
     if (resume?.hasVideo === true) this.#kinds.add('video');
     if (resume?.hasAudio === true) this.#kinds.add('audio');
   }
 
   /** An encoder has begun to publish; the period of the one before ends, if it is open. */
-  beginPublication(nowMs: number, reason: 'reconnect' | 'takeover' = 'reconnect'): TimelineEvent[] {
+  beginPublication(
+    nowMs: number,
+    reason: 'reconnect' | 'takeover' | 'failover' = 'reconnect',
+  ): TimelineEvent[] {
     if (this.#publication !== undefined) this.#endPublication(nowMs);
     this.#resends.beginPublication();
     this.#publication = new Publication();
@@ -265,7 +272,8 @@ export class SessionTimeline {
     this.#segment ??= segmentDuration ?? DEFAULT_SEGMENT;
     const segment = this.#segment;
     const arrivalK = firstSegmentAtOrAfter(anchor.arrivalMs, segment);
-    const firstK = this.#lastK === undefined ? arrivalK : Math.max(arrivalK, this.#lastK + 2);
+    const firstK =
+      this.#lastK === undefined ? arrivalK : Math.max(arrivalK, this.#lastK + this.#step(reason));
     const period = new RunningPeriod(
       {
         type: 'period-opened',
@@ -285,6 +293,14 @@ export class SessionTimeline {
     this.#reportedK = firstK;
     this.#out.push(period.opened);
     for (const timed of [anchor, ...others]) this.#pushTimed(publication, timed);
+  }
+
+  /**
+   * How far behind the last segment a period begins: one segment lies between, since more may have been begun than is known.
+   * An encoder that stood by is spliced in at the next, where that is certain.
+   */
+  #step(reason: PeriodReason): number {
+    return reason === 'failover' && this.#isLastKFinal ? 1 : 2;
   }
 
   #pushTimed(publication: Publication, timed: TimedUnit): void {
@@ -369,6 +385,7 @@ export class SessionTimeline {
     this.#out.push(...period.flush());
     this.#reportCounts(period);
     this.#lastK = period.currentK;
+    this.#isLastKFinal = true;
     this.#out.push({ type: 'period-ended', ordinal: period.opened.ordinal, lastK: period.lastK });
   }
 

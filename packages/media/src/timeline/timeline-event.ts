@@ -59,7 +59,14 @@ export interface WireUnit {
 
 /** Why a period was opened, as `Period.reason` has it. */
 export type PeriodReason =
-  'first' | 'reconnect' | 'takeover' | 'timestamp-jump' | 'configuration' | 'encoder-late' | 'worker-request';
+  | 'first'
+  | 'reconnect'
+  | 'takeover'
+  | 'failover'
+  | 'timestamp-jump'
+  | 'configuration'
+  | 'encoder-late'
+  | 'worker-request';
 
 /** Stable ids of what is worth an event or a log line. */
 export type TimelineWarningId =

@@ -25,6 +25,8 @@ interface ChannelState {
   publication: Publication | undefined;
   /** When the last publication that has ended was last heard of. */
   aliveAtMs: number;
+  /** The role of the newest publication. */
+  role: control.PublishRole;
   /** Who was taken over, and when. */
   readonly takenOverAtMs: Map<string, number>;
   /** Times of recent takeovers and of attempts that were refused as one too many. */
@@ -71,7 +73,9 @@ export class MemorySessionStore implements SessionStore {
     const isContinued = known !== undefined && known.record.state !== session.SessionState.ENDED;
     const state = isContinued ? known : this.#openSession(claim, nowMs);
     const idleMs = replaced === undefined ? nowMs - state.aliveAtMs : 0;
+    const isFailover = state.role !== role;
     state.publication = publication;
+    state.role = role;
     const { ingest, encoderId: encoder } = claim;
     const { record } = state;
     const isMoved = record.ingest?.id !== ingest.id || record.ingest.address !== ingest.address;
@@ -86,6 +90,7 @@ export class MemorySessionStore implements SessionStore {
       record: state.record,
       isNewSession: !isContinued,
       idleMs,
+      isFailover,
       ...(replaced === undefined ? {} : { replacedToken: replaced.token }),
     };
   }
@@ -167,6 +172,7 @@ export class MemorySessionStore implements SessionStore {
       },
       publication: undefined,
       aliveAtMs: nowMs,
+      role: claim.role,
       takenOverAtMs: previous?.takenOverAtMs ?? new Map<string, number>(),
       takeoversMs: previous?.takeoversMs ?? [],
     };

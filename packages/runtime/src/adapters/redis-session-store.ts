@@ -92,7 +92,7 @@ export class RedisSessionStore implements SessionStore {
       claim.inputPreference === session.InputPreference.EQUAL ? 1 : 0,
     ];
     const keys = [...sessionKeys(channel), redisKeys.takeovers(channel)];
-    const [status, detail, isNew, replaced, idle, ...rest] = await this.#run(
+    const [status, detail, isNew, replaced, idle, isFailover, ...rest] = await this.#run(
       scripts.CLAIM_PUBLICATION,
       keys,
       [channel, ...args],
@@ -109,6 +109,7 @@ export class RedisSessionStore implements SessionStore {
       record,
       isNewSession: text(isNew) === '1',
       idleMs: Number(text(idle)),
+      isFailover: text(isFailover) === '1',
       ...(text(replaced) === '' ? {} : { replacedToken: Number(text(replaced)) }),
     };
   }

@@ -185,10 +185,12 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       }
       await store.releasePublication('news', primary.token);
       await advance(200);
-      const { record, idleMs, replacedToken, isNewSession } = accepted(await store.claimPublication(backup));
+      const { record, idleMs, replacedToken, isNewSession, isFailover } = accepted(
+        await store.claimPublication(backup),
+      );
       expect(record.sessionId).toBe(primary.record.sessionId);
       expect(replacedToken).toBeUndefined();
-      expect(isNewSession).toBe(false);
+      expect({ isNewSession, isFailover }).toEqual({ isNewSession: false, isFailover: true });
       // A real store's clock goes on by itself.
       expect(idleMs).toBeGreaterThanOrEqual(200);
       expect(idleMs).toBeLessThan(2000);
@@ -209,7 +211,7 @@ export function describeSessionStore(name: string, create: () => Promise<Session
       for (let round = 0; round < 8; round += 1) {
         const backup = accepted(await store.claimPublication(backupOf({ takeoverPolicy })));
         const primary = accepted(await store.claimPublication(claimOf({ takeoverPolicy })));
-        expect(primary).toMatchObject({ replacedToken: backup.token, isNewSession: false, idleMs: 0 });
+        expect(primary).toMatchObject({ replacedToken: backup.token, isFailover: true, idleMs: 0 });
         expect(await store.renewPublication('news', backup.token)).toBe(false);
         await store.releasePublication('news', primary.token);
       }

@@ -42,6 +42,8 @@ export type PublishOutcome =
       readonly replacedToken?: number;
       /** Time since the publication before was last heard of, in ms by the store's clock: 0 for one that is replaced. */
       readonly idleMs: number;
+      /** True when the session goes on with an encoder of the other role. */
+      readonly isFailover: boolean;
     }
   | { readonly kind: 'refused'; readonly refusal: PublishClaimRefusal };
 

@@ -245,6 +245,7 @@ export class ClaimMachine {
             isNewSession: value.isNewSession,
             isTakeover: value.replacedToken !== undefined,
             idleMs: value.idleMs,
+            isFailover: value.isFailover,
           };
     expect(pick(outcome)).toEqual(pick(expected));
     if (outcome.kind === 'refused' || expected.kind === 'refused') return;

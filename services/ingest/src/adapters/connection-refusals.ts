@@ -1,4 +1,4 @@
-import type { LossReason } from '../domain/publication.ts';
+import type { LossReason } from '../domain/encoder-feed.ts';
 
 const REFUSALS = [
   ['INGEST_CONNECTION_LIMIT', 'This server has as many connections as it may: try again later'],

@@ -11,7 +11,7 @@ import { ServiceError } from '@millrace/runtime';
 import type { Clock, Logger } from '@millrace/runtime';
 import type { IngestConfig } from '../config.ts';
 import { parseEncoderMetadata } from '../domain/encoder-metadata.ts';
-import type { LossReason, Publication } from '../domain/publication.ts';
+import type { EncoderFeed, LossReason } from '../domain/encoder-feed.ts';
 import type { PublicationDesk } from '../domain/publication-desk.ts';
 import { RateLimit } from '../domain/rate-limit.ts';
 import type { IngestMetrics } from '../metrics.ts';
@@ -47,7 +47,7 @@ export class RtmpConnection {
   readonly #rate: RateLimit;
   readonly #openedAtMs: number;
   readonly #gone = new AbortController();
-  #publication: Publication | undefined;
+  #publication: EncoderFeed | undefined;
   #encoder = '';
   #lastInputMs: number;
   #lastPingMs: number;
@@ -267,7 +267,7 @@ export class RtmpConnection {
     const { logger } = this.#dependencies;
     const known = error instanceof ServiceError ? error : undefined;
     const { remoteAddress } = this;
-    const sessionId = this.#publication?.live.session.id;
+    const sessionId = this.#publication?.sessionId;
     if (known === undefined) logger.error({ err: error, remoteAddress, sessionId }, 'A connection failed');
     else logger.info({ remoteAddress, sessionId, id: known.id }, known.message);
     this.#count(known?.id ?? 'INGEST_INTERNAL');

@@ -85,7 +85,7 @@ export class IngestSession {
   }
 
   /** An encoder begins to publish; whoever published before it has ended. */
-  beginPublication(reason: 'reconnect' | 'takeover'): void {
+  beginPublication(reason: 'reconnect' | 'takeover' | 'failover'): void {
     this.#take(this.#timeline.beginPublication(this.#dependencies.clock(), reason));
   }
 
@@ -96,13 +96,13 @@ export class IngestSession {
   }
 
   /** Takes a configuration; returns how many access units came of it. */
-  configure(config: TrackConfig): number {
-    return this.#take(this.#timeline.configure(config, this.#dependencies.clock()));
+  configure(config: TrackConfig, arrivalMs: number): number {
+    return this.#take(this.#timeline.configure(config, arrivalMs));
   }
 
   /** Takes an access unit; returns how many came of it: none that is held back, or also those that fill a hole. */
-  push(unit: WireUnit): number {
-    return this.#take(this.#timeline.push(unit, this.#dependencies.clock()));
+  push(unit: WireUnit, arrivalMs: number): number {
+    return this.#take(this.#timeline.push(unit, arrivalMs));
   }
 
   /** Lets deadlines of the timeline pass while nothing comes. */
@@ -272,6 +272,7 @@ function resumeOf(
     (presentation?.renditions ?? newest.tracks).some((track) => track.kind === kind);
   return {
     lastK: Math.max(currentK, newest.lastK ?? newest.firstK),
+    isLastKFinal: newest.lastK !== undefined,
     nextOrdinal: newest.ordinal + 1,
     hasVideo: has(session.TrackKind.VIDEO),
     hasAudio: has(session.TrackKind.AUDIO),

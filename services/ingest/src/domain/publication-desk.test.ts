@@ -10,7 +10,8 @@ import { ingestConfigSchema } from '../config.ts';
 import { createIngestMetrics } from '../metrics.ts';
 import { readFlv } from '../testing/encoder.ts';
 import { PublicationDesk } from './publication-desk.ts';
-import type { LossReason } from './publication.ts';
+import type { LossReason } from './encoder-feed.ts';
+import { Publication } from './publication.ts';
 import { PublishAdmission } from './publish-admission.ts';
 import type { PublishRequest } from './publish-admission.ts';
 import { SessionDirectory } from './session-directory.ts';
@@ -104,6 +105,7 @@ function startDesk(
     events,
     logger,
     maxRingBytes: 1e9,
+    maxStandbyBytes: 1e7,
     limits: ingestConfigSchema.parse({}).limits,
   });
   desk.start();
@@ -113,6 +115,17 @@ function startDesk(
 function requestOf(streamKey = 'secret'): PublishRequest {
   const signal = new AbortController().signal;
   return { app: 'live', streamKey, remoteAddress: '1.2.3.4', encoder: 'OBS', signal };
+}
+
+/** Admits an encoder that is on air at once, with nobody to take turns with. */
+async function publish(
+  running: PublicationDesk,
+  request = requestOf(),
+  onClose: (reason: LossReason) => void = () => undefined,
+): Promise<Publication> {
+  const feed = await running.publish(request, onClose);
+  if (!(feed instanceof Publication)) throw new Error('it stands by');
+  return feed;
 }
 
 function claimOfAnother(): PublishClaim {
@@ -129,7 +142,7 @@ function claimOfAnother(): PublishClaim {
 
 test('a publication that expired while the process stood still is claimed again; one that another has is not', async () => {
   const closed = Promise.withResolvers<LossReason>();
-  const publication = await startDesk().publish(requestOf(), closed.resolve);
+  const publication = await publish(startDesk(), requestOf(), closed.resolve);
   const first = publication.token;
   const sessionId = publication.live.session.id;
 
@@ -162,11 +175,11 @@ test('an encoder that stops and publishes again at once is in nobody’s way, le
   };
   const channel = { takeoverPolicy: session.TakeoverPolicy.REJECT };
   const running = startDesk({ store: slow, channel });
-  const first = await running.publish(requestOf(), () => undefined);
+  const first = await publish(running);
   first.end('closed');
-  const again = running.publish(requestOf(), () => undefined);
+  const again = publish(running);
   // Another channel does not wait for it.
-  expect((await running.publish(requestOf('sport-secret'), () => undefined)).channel).toBe('sport');
+  expect((await publish(running, requestOf('sport-secret'))).channel).toBe('sport');
   released.resolve();
   const second = await again;
   expect(second.token).toBeGreaterThan(first.token);
@@ -179,8 +192,8 @@ test('a session that fails while nothing comes loses its publication, and no oth
   };
   const running = startDesk({ store: new MemorySessionStore({ clock: clock.now }), emit: fails });
   const closed = Promise.withResolvers<LossReason>();
-  const publication = await running.publish(requestOf(), closed.resolve);
-  const other = await running.publish(requestOf('sport-secret'), () => undefined);
+  const publication = await publish(running, requestOf(), closed.resolve);
+  const other = await publish(running, requestOf('sport-secret'));
   for (const { timestampMs, body } of HEADER_AND_IDR) {
     publication.push('video', timestampMs, body);
     other.push('video', timestampMs, body);

@@ -1,14 +1,24 @@
-import { session } from '@millrace/contracts';
+import { control, session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
-import type { Clock, EventBus, EventEmitter, Logger, PublishOutcome, SessionStore } from '@millrace/runtime';
+import type {
+  Clock,
+  EventBus,
+  EventEmitter,
+  Logger,
+  PublishClaim,
+  PublishOutcome,
+  SessionStore,
+} from '@millrace/runtime';
 import type { IngestConfig } from '../config.ts';
 import { withDeadline } from './deadline.ts';
+import type { LossReason } from './encoder-feed.ts';
 import { Publication } from './publication.ts';
-import type { LossReason } from './publication.ts';
 import { PublicationLimits } from './publication-limits.ts';
 import type { Admission, PublishAdmission, PublishRequest } from './publish-admission.ts';
 import { claimRefused, memoryExhausted, shuttingDown } from './refusals.ts';
 import type { SessionDirectory } from './session-directory.ts';
+import { StandbyEncoder } from './standby-encoder.ts';
+import type { GrantedClaim } from './standby-encoder.ts';
 
 /** What the desk is built on. */
 export interface PublicationDeskDependencies {
@@ -21,6 +31,8 @@ export interface PublicationDeskDependencies {
   readonly logger: Logger;
   /** Recent media of all sessions beyond which nobody new is admitted. */
   readonly maxRingBytes: number;
+  /** Most bytes of media kept for one encoder that stands by. */
+  readonly maxStandbyBytes: number;
   /** What one publication may make of its session. */
   readonly limits: Pick<IngestConfig['limits'], 'unitsPerSecond' | 'periodsPerMinute'>;
 }
@@ -32,6 +44,9 @@ const RELEASE_DEADLINE_MS = 1000;
 /** As long as a new publication is held for a store that does not answer. */
 const REGAIN_DEADLINE_MS = 10_000;
 const TICK_INTERVAL_MS = 100;
+const STANDBY_INTERVAL_MS = 200;
+/** An answer that takes longer is not waited for; the next one is asked for. */
+const STANDBY_DEADLINE_MS = 1000;
 /** How long what the end of a publication changed may take to be written before the channel is given up all the same. */
 const WRITE_DEADLINE_MS = 2000;
 
@@ -42,6 +57,8 @@ const WRITE_DEADLINE_MS = 2000;
 export class PublicationDesk {
   readonly #dependencies: PublicationDeskDependencies;
   readonly #publications = new Map<string, Publication>();
+  /** Encoders that are on air by turns with another one. */
+  readonly #standbys = new Set<StandbyEncoder>();
   readonly #renewing = new Set<Publication>();
   /** Those whose last renewal failed. */
   readonly #unrenewed = new WeakSet<Publication>();
@@ -49,6 +66,7 @@ export class PublicationDesk {
   readonly #releasing = new Map<string, Promise<void>>();
   #renewTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
+  #standbyTimer: NodeJS.Timeout | undefined;
   #unsubscribe: (() => void) | undefined;
   #isStopping = false;
 
@@ -60,6 +78,11 @@ export class PublicationDesk {
     return this.#publications.size;
   }
 
+  /** Encoders that stand by. */
+  get standbyCount(): number {
+    return [...this.#standbys].filter(({ isOnAir }) => !isOnAir).length;
+  }
+
   start(): void {
     const { admission, bus, clock } = this.#dependencies;
     this.#renewTimer = setInterval(() => {
@@ -69,13 +92,16 @@ export class PublicationDesk {
       const nowMs = clock();
       for (const publication of this.#publications.values()) this.#tick(publication, nowMs);
     }, TICK_INTERVAL_MS);
+    this.#standbyTimer = setInterval(() => {
+      for (const encoder of this.#standbys) void encoder.tryAir();
+    }, STANDBY_INTERVAL_MS);
     this.#unsubscribe = bus.subscribe(({ event }) => {
       // A key that is rotated stays valid for its overlap, and is revoked when that is over.
       if (event.type !== 'StreamKeyChanged' || event.data.change !== 'revoked') return;
       const { streamKeyId } = event.data;
       admission.revoke(streamKeyId);
-      for (const publication of this.#publications.values()) {
-        if (publication.streamKeyId === streamKeyId) publication.end('key-revoked');
+      for (const feed of [...this.#publications.values(), ...this.#standbys]) {
+        if (feed.streamKeyId === streamKeyId) feed.end('key-revoked');
       }
     });
   }
@@ -85,8 +111,9 @@ export class PublicationDesk {
     this.#isStopping = true;
     clearInterval(this.#renewTimer);
     clearInterval(this.#tickTimer);
+    clearInterval(this.#standbyTimer);
     this.#unsubscribe?.();
-    for (const publication of this.#publications.values()) publication.end('shutdown');
+    for (const feed of [...this.#standbys, ...this.#publications.values()]) feed.end('shutdown');
     const { promise: expiry, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, deadlineMs);
     await Promise.race([Promise.all(this.#releasing.values()), expiry]);
@@ -97,18 +124,22 @@ export class PublicationDesk {
   async publish(
     request: PublishRequest,
     closeConnection: (reason: LossReason) => void,
-  ): Promise<Publication> {
+  ): Promise<Publication | StandbyEncoder> {
     const { admission, directory, events, maxRingBytes } = this.#dependencies;
     let channel = '';
     try {
       if (this.#isStopping) throw shuttingDown();
-      if (directory.ringBytes > maxRingBytes) throw memoryExhausted();
+      if (directory.ringBytes + this.#standbyBytes > maxRingBytes) throw memoryExhausted();
       const admitted = await admission.admit(request, (name) => {
         channel = name;
         // An encoder that publishes again at once must not find its own last publication in its way.
         return this.#releasing.get(name);
       });
-      return this.#open(admitted, request, closeConnection);
+      const { granted } = admitted;
+      if (granted !== undefined && !takesTurns(admitted.claim)) {
+        return this.#open(admitted, granted, request, closeConnection);
+      }
+      return this.#standBy(admitted, request, closeConnection);
     } catch (error) {
       const errorId = error instanceof ServiceError ? error.id : 'INGEST_INTERNAL';
       const { remoteAddress } = request;
@@ -117,8 +148,46 @@ export class PublicationDesk {
     }
   }
 
+  get #standbyBytes(): number {
+    let bytes = 0;
+    for (const encoder of this.#standbys) bytes += encoder.bytes;
+    return bytes;
+  }
+
+  /** Keeps an encoder that is on air by turns with another one. */
+  #standBy(
+    admitted: Admission,
+    request: PublishRequest,
+    closeConnection: (reason: LossReason) => void,
+  ): StandbyEncoder {
+    const { store, clock, logger, maxStandbyBytes } = this.#dependencies;
+    const { claim, streamKeyId, granted } = admitted;
+    const { channel } = claim;
+    const encoder = new StandbyEncoder({
+      ...{ channel, streamKeyId, maxBytes: maxStandbyBytes, clock, logger },
+      claim: async () => {
+        const answer = store.claimPublication({ ...claim, takeoverPolicy: session.TakeoverPolicy.REJECT });
+        return withDeadline(answer, STANDBY_DEADLINE_MS).catch((error: unknown) => {
+          void this.#forget(channel, answer);
+          throw error;
+        });
+      },
+      giveBack: ({ token }) => void this.#release(channel, token),
+      open: (claimed, onEnd) => this.#open(admitted, claimed, request, onEnd),
+      onEnd: (ended, reason) => {
+        this.#standbys.delete(ended);
+        closeConnection(reason);
+      },
+    });
+    if (granted !== undefined) encoder.goOnAir(granted);
+    else logger.info({ channel, remoteAddress: request.remoteAddress }, 'An encoder stands by');
+    this.#standbys.add(encoder);
+    return encoder;
+  }
+
   #open(
-    { channel, streamKeyId, claim, outcome }: Admission,
+    { channel, streamKeyId, claim }: Admission,
+    outcome: GrantedClaim,
     { remoteAddress, encoder }: PublishRequest,
     closeConnection: (reason: LossReason) => void,
   ): Publication {
@@ -144,7 +213,7 @@ export class PublicationDesk {
         token,
         streamKeyId,
         claim,
-        isTakeover,
+        reason: outcome.isFailover ? 'failover' : isTakeover ? 'takeover' : 'reconnect',
         limits: new PublicationLimits(limits, clock()),
         clock,
         onEnd: (ended, reason, failure) => {
@@ -263,4 +332,9 @@ export class PublicationDesk {
     const outcome = await answer.catch(() => undefined);
     if (outcome?.kind === 'accepted') await this.#release(channel, outcome.token);
   }
+}
+
+/** Whether an encoder may have to leave the air to another one, and wait for its next turn. */
+function takesTurns({ role, inputPreference }: PublishClaim): boolean {
+  return role === control.PublishRole.BACKUP || inputPreference === session.InputPreference.EQUAL;
 }

@@ -1,12 +1,10 @@
 import type { Clock, PublishClaim } from '@millrace/runtime';
 import type { EncoderMetadata } from './encoder-metadata.ts';
+import type { EncoderFeed, LossReason } from './encoder-feed.ts';
 import { MediaInput } from './media-input.ts';
+import type { MediaInputResult } from './media-input.ts';
 import type { PublicationLimits } from './publication-limits.ts';
 import type { LiveSession } from './session-directory.ts';
-
-/** Why a publication ended, as `PublicationLost.reason` has it. */
-export type LossReason =
-  'closed' | 'no-media' | 'taken-over' | 'key-revoked' | 'protocol-error' | 'limit' | 'shutdown';
 
 /** What a publication is made from. */
 export interface PublicationOptions {
@@ -14,7 +12,8 @@ export interface PublicationOptions {
   readonly token: number;
   readonly streamKeyId: string;
   readonly claim: PublishClaim;
-  readonly isTakeover: boolean;
+  /** Why its first period begins. */
+  readonly reason: 'reconnect' | 'takeover' | 'failover';
   readonly limits: PublicationLimits;
   readonly clock: Clock;
   /**
@@ -25,7 +24,7 @@ export interface PublicationOptions {
 }
 
 /** One encoder's connection as it feeds a session. Ends once, whoever asks first. */
-export class Publication {
+export class Publication implements EncoderFeed {
   readonly live: LiveSession;
   readonly streamKeyId: string;
   readonly claim: PublishClaim;
@@ -46,7 +45,11 @@ export class Publication {
     this.#limits = options.limits;
     this.#clock = options.clock;
     this.#newestOrdinal = options.live.session.media.newestOrdinal;
-    options.live.session.beginPublication(options.isTakeover ? 'takeover' : 'reconnect');
+    options.live.session.beginPublication(options.reason);
+  }
+
+  get sessionId(): string {
+    return this.live.session.id;
   }
 
   get channel(): string {
@@ -68,18 +71,18 @@ export class Publication {
     this.live.writer.token = token;
   }
 
-  /**
-   * Takes a video or audio message. Throws `ServiceError` for media that is malformed or of a codec that is not taken, and for
-   * more of it than a publication may send.
-   */
   push(kind: 'video' | 'audio', timestampMs: number, body: Uint8Array): void {
+    if (!this.#hasEnded) this.take(this.#input.push(kind, timestampMs, body), this.#clock());
+  }
+
+  /** Takes what a message came to, as of when it came. Throws for more of it than a publication may send. */
+  take({ config, unit, malformed }: MediaInputResult, arrivalMs: number): void {
     if (this.#hasEnded) return;
     const { session } = this.live;
-    const { config, unit, malformed } = this.#input.push(kind, timestampMs, body);
     const before = this.#newestOrdinal;
     let units = 0;
-    if (config !== undefined) units += session.configure(config);
-    if (unit !== undefined) units += session.push(unit);
+    if (config !== undefined) units += session.configure(config, arrivalMs);
+    if (unit !== undefined) units += session.push(unit, arrivalMs);
     this.#newestOrdinal = session.media.newestOrdinal;
     this.#limits.take({ units, periods: this.#newestOrdinal - before }, this.#clock());
     if (malformed !== undefined)

@@ -32,7 +32,7 @@ const RECORD: session.SessionRecord = {
   revision: 1,
 };
 const ACCEPTED: PublishOutcome = {
-  ...{ kind: 'accepted', token: 5, record: RECORD, isNewSession: true, idleMs: 0 },
+  ...{ kind: 'accepted', token: 5, record: RECORD, isNewSession: true, idleMs: 0, isFailover: false },
 };
 
 function admissionOf(
@@ -138,7 +138,7 @@ describe('admission', () => {
         return ACCEPTED;
       },
     });
-    expect((await admission.admit(requestOf())).outcome.token).toBe(5);
+    expect((await admission.admit(requestOf())).granted?.token).toBe(5);
     expect(attempts).toBe(2);
   });
 

@@ -13,6 +13,7 @@ import {
   storeUnavailable,
   unknownApp,
 } from './refusals.ts';
+import type { GrantedClaim } from './standby-encoder.ts';
 
 /** An encoder that wants to publish. */
 export interface PublishRequest {
@@ -31,7 +32,8 @@ export interface Admission {
   readonly channel: session.Channel;
   readonly streamKeyId: string;
   readonly claim: PublishClaim;
-  readonly outcome: Extract<PublishOutcome, { kind: 'accepted' }>;
+  /** Unset for an encoder that has to stand by. */
+  readonly granted: GrantedClaim | undefined;
 }
 
 /** What admission is built on. */
@@ -89,13 +91,13 @@ export class PublishAdmission {
         role,
         encoderId: `${request.remoteAddress} ${request.encoder}`,
       };
-      const outcome = await this.#claim(claim, request.signal);
+      const granted = await this.#claim(claim, request.signal);
       const isRevoked = revoked.has(streamKeyId);
       if (isRevoked || request.signal.aborted) {
-        this.#release(claim.channel, outcome.token);
+        if (granted !== undefined) this.#release(claim.channel, granted.token);
         throw isRevoked ? keyRejected() : abandoned();
       }
-      return { channel, streamKeyId, claim, outcome };
+      return { channel, streamKeyId, claim, granted };
     } finally {
       this.#revokedMeanwhile.delete(revoked);
     }
@@ -135,16 +137,17 @@ export class PublishAdmission {
     }
   }
 
-  /** Claims the channel; a store that fails or does not answer is given some time. */
-  async #claim(claim: PublishClaim, signal: AbortSignal): Promise<Admission['outcome']> {
+  /** Claims the channel; a store that fails or does not answer is given some time. `undefined` is to stand by. */
+  async #claim(claim: PublishClaim, signal: AbortSignal): Promise<GrantedClaim | undefined> {
     const { store, clock, storeHoldMs, logger } = this.#dependencies;
     const deadlineMs = clock() + storeHoldMs;
     for (let attempt = 1; ; attempt += 1) {
       const answer = store.claimPublication(claim);
       try {
         const outcome = await withDeadline(answer, deadlineMs - clock());
-        if (outcome.kind === 'refused') throw claimRefused(outcome.refusal);
-        return outcome;
+        if (outcome.kind === 'accepted') return outcome;
+        if (outcome.refusal === 'standby') return undefined;
+        throw claimRefused(outcome.refusal);
       } catch (error) {
         if (error instanceof ServiceError && !error.retryable) throw error;
         void this.#forget(claim.channel, answer);

@@ -74,7 +74,10 @@ export function abandoned(): ServiceError {
   return new ServiceError('ABORTED', 'INGEST_ENCODER_GONE', 'The encoder went before it was admitted');
 }
 
-const CLAIM_REFUSALS: Readonly<Record<PublishClaimRefusal, readonly [id: string, text: string]>> = {
+/** To stand by is no refusal. */
+type Refusal = Exclude<PublishClaimRefusal, 'standby'>;
+
+const CLAIM_REFUSALS: Readonly<Record<Refusal, readonly [id: string, text: string]>> = {
   'in-use': [
     'INGEST_CHANNEL_IN_USE',
     'Another encoder is publishing to this channel, and its policy is to keep it',
@@ -89,7 +92,7 @@ const CLAIM_REFUSALS: Readonly<Record<PublishClaimRefusal, readonly [id: string,
   ],
 };
 
-export function claimRefused(refusal: PublishClaimRefusal): ServiceError {
+export function claimRefused(refusal: Refusal): ServiceError {
   const [id, text] = CLAIM_REFUSALS[refusal];
   return new ServiceError('ALREADY_EXISTS', id, text);
 }

@@ -10,9 +10,9 @@ import type { RunningIngest } from '../app.ts';
 import { ingestConfigSchema } from '../config.ts';
 import type { IngestConfig } from '../config.ts';
 
-/** The stream key of the fixture's channels: `<channel>-secret`. */
-export function keyOf(channel: string): string {
-  return `${channel}-secret`;
+/** The stream keys of the fixture's channels. */
+export function keyOf(channel: string, role: 'primary' | 'backup' = 'primary'): string {
+  return role === 'primary' ? `${channel}-secret` : `${channel}-backup-secret`;
 }
 
 /** An ingest on a port of its own with everything around it in memory. */
@@ -103,13 +103,16 @@ export async function startFixture(
   };
 }
 
-/** Grants `<channel>-secret` on its channel, refuses everything else. */
+/** Grants what `keyOf` gives, refuses everything else. */
 function controlOf(change: Partial<session.Channel>): Control {
   const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
   const channels = ['news', 'sport', 'music'];
   return {
     async authorizePublish({ streamKeySha256 }) {
-      const name = channels.find((channel) => sha256(keyOf(channel)).equals(streamKeySha256));
+      const hasKey = (channel: string, role: 'primary' | 'backup'): boolean =>
+        sha256(keyOf(channel, role)).equals(streamKeySha256);
+      const name = channels.find((channel) => hasKey(channel, 'primary') || hasKey(channel, 'backup'));
+      const isBackup = name !== undefined && hasKey(name, 'backup');
       return name === undefined
         ? { result: { $case: 'refusal', value: control.PublishRefusal.KEY } }
         : {
@@ -117,8 +120,8 @@ function controlOf(change: Partial<session.Channel>): Control {
               $case: 'grant',
               value: {
                 channel: { ...DEFAULT_CHANNEL, ...change, name },
-                role: control.PublishRole.PRIMARY,
-                streamKeyId: `key-of-${name}`,
+                role: isBackup ? control.PublishRole.BACKUP : control.PublishRole.PRIMARY,
+                streamKeyId: `${isBackup ? 'backup-' : ''}key-of-${name}`,
               },
             },
           };

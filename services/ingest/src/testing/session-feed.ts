@@ -26,8 +26,8 @@ export class SessionFeed {
       if (type === 'script' || (only !== undefined && type !== only)) continue;
       this.#clock.advance(startMs + timestampMs - this.#clock.now());
       const { config, unit } = this.#input.push(type, timestampMs + this.#sentSeconds * 1000, body);
-      if (config !== undefined) this.#session.configure(config);
-      if (unit !== undefined) this.#session.push(unit);
+      if (config !== undefined) this.#session.configure(config, this.#clock.now());
+      if (unit !== undefined) this.#session.push(unit, this.#clock.now());
     }
     this.#clock.advance(startMs + 1000 - this.#clock.now());
     this.#session.tick(this.#clock.now());

@@ -77,11 +77,12 @@ export const CLAIM_PUBLICATION: RedisScript = {
   lua: `${CHANNEL}
 local takeovers = KEYS[4]
 local is_reject, grace, ingest, address, role, encoder, request, random, is_equal = unpack(ARGV, 2, 10)
-local before = redis.call('HMGET', publication, 'token', 'held', 'encoder', 'request', 'isNew', 'replaced', 'role', 'idle')
+local before = redis.call('HMGET', publication, 'token', 'held', 'encoder', 'request', 'isNew', 'replaced', 'role', 'idle',
+  'isFailover')
 local id = redis.call('GET', session_of)
 -- The answer to an earlier attempt was lost on the way.
 if before[2] == '1' and before[4] == request and id then
-  return { 'accepted', before[1], before[5], before[6], before[8], record(id) }
+  return { 'accepted', before[1], before[5], before[6], before[8], before[9], record(id) }
 end
 local state, has_changed = nil, false
 if id then
@@ -97,7 +98,7 @@ local is_held = state and redis.call('HGET', publication, 'held') == '1'
 if is_held and before[7] ~= role then
   -- The backup steps back for the primary; nobody has taken anything over.
   if role ~= '${control.PublishRole.PRIMARY}' or is_equal == '1' then
-    return { 'refused', 'standby', '0', '', '', unpack(changed) }
+    return { 'refused', 'standby', '0', '', '', '0', unpack(changed) }
   end
 elseif is_held then
   local encoders, times, flat = {}, {}, redis.call('HGETALL', takeovers)
@@ -129,19 +130,20 @@ elseif is_held then
   redis.call('HSET', takeovers, 'times', table.concat(times, ','))
   for name, at in pairs(encoders) do redis.call('HSET', takeovers, name, text(at)) end
   redis.call('PEXPIRE', takeovers, ${Math.max(takeoverWindowMs, takeBackHoldMs)})
-  if refusal then return { 'refused', refusal, '0', '', '', unpack(changed) } end
+  if refusal then return { 'refused', refusal, '0', '', '', '0', unpack(changed) } end
 end
 
 local token = math.max(tonumber(before[1] or 0) + 1, now)
 local is_new = not (state == '${LIVE}' or state == '${GAP}')
 local replaced = is_held and before[1] or ''
+local is_failover = not is_new and before[7] and before[7] ~= role and '1' or '0'
 -- A publication that was given up expires a TTL after that.
 local idle = '0'
 if state == '${GAP}' then
   idle = text(now - tonumber(redis.call('HGET', publication, 'expiresAtMs') or now) + ${publicationTtlMs})
 end
 redis.call('HSET', publication, 'token', text(token), 'held', '1', 'expiresAtMs', text(now + ${publicationTtlMs}),
-  'ingest', ingest, 'role', role, 'encoder', encoder, 'request', request, 'isNew', is_new and '1' or '0', 'replaced', replaced, 'idle', idle)
+  'ingest', ingest, 'role', role, 'encoder', encoder, 'request', request, 'isNew', is_new and '1' or '0', 'replaced', replaced, 'idle', idle, 'isFailover', is_failover)
 if is_new then
   -- The time in a ULID is that of the store, and like the token it never steps back: the newer session has the greater id.
   local digits, rest, prefix = '0123456789ABCDEFGHJKMNPQRSTVWXYZ', token, ''
@@ -166,7 +168,7 @@ end
 keep()
 -- The session that goes on is told once, as it is now.
 if is_new then changed[#changed + 1] = record(id) else changed = { record(id) } end
-return { 'accepted', text(token), is_new and '1' or '0', replaced, idle, unpack(changed) }
+return { 'accepted', text(token), is_new and '1' or '0', replaced, idle, is_failover, unpack(changed) }
 `,
 };
 
@@ -306,7 +308,7 @@ if not is_there then
   change(id, 'settledAtMs', text(now + ${SETTLE_MS}), unpack(ARGV, 10))
 end
 redis.call('HSET', publication, 'token', mine, 'held', is_held, 'expiresAtMs', text(now + ${publicationTtlMs}),
-  'encoder', encoder, 'ingest', ingest, 'role', role, 'request', request, 'isNew', '0', 'replaced', '', 'idle', '0')
+  'encoder', encoder, 'ingest', ingest, 'role', role, 'request', request, 'isNew', '0', 'replaced', '', 'idle', '0', 'isFailover', '0')
 keep()
 return { 'restored', record(id) }
 `,
