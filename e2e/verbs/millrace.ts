@@ -140,8 +140,9 @@ export async function createChannel(
 export async function createStreamKey(
   millrace: Endpoint,
   channel: string,
+  role: 'primary' | 'backup' = 'primary',
 ): Promise<{ readonly id: string; readonly streamKey: string }> {
-  return api(millrace, 'POST', `/channels/${channel}/stream-keys`, {});
+  return api(millrace, 'POST', `/channels/${channel}/stream-keys`, { role });
 }
 
 /** The newest session of a channel. */

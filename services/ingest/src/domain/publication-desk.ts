@@ -93,7 +93,7 @@ export class PublicationDesk {
       for (const publication of this.#publications.values()) this.#tick(publication, nowMs);
     }, TICK_INTERVAL_MS);
     this.#standbyTimer = setInterval(() => {
-      for (const encoder of this.#standbys) void encoder.tryAir();
+      for (const encoder of this.#standbys) encoder.tick();
     }, STANDBY_INTERVAL_MS);
     this.#unsubscribe = bus.subscribe(({ event }) => {
       // A key that is rotated stays valid for its overlap, and is revoked when that is over.

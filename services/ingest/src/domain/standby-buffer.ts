@@ -51,17 +51,29 @@ export class StandbyBuffer {
     this.#dropBefore(this.#inputs.length);
   }
 
+  /** Whether there is a place to begin at that came in this time. */
+  canBeginBetween(fromMs: number, untilMs: number): boolean {
+    return this.#beginningBetween(fromMs, untilMs) >= 0;
+  }
+
   /**
-   * Takes out what follows on the encoder that was on air until `untilMs`: from the last IDR up to then, so that nothing is
-   * missing in between, or from the first there is. Begins with the configurations in force.
+   * Takes out what was sent from the first place to begin at in this time on, or else from the last before, or from the first
+   * there is. Begins with the configurations in force.
    */
-  take(untilMs: number): readonly StandbyInput[] {
-    this.#dropBefore(this.#lastBeginningAt(untilMs));
+  take(fromMs: number, untilMs: number): readonly StandbyInput[] {
+    const index = this.#beginningBetween(fromMs, untilMs);
+    this.#dropBefore(index < 0 ? this.#lastBeginningAt(fromMs) : index);
     const [first] = this.#inputs;
     if (first === undefined) return this.#configurations(untilMs);
     const taken = [...this.#configurations(first.arrivalMs), ...this.#inputs];
     this.clear();
     return taken;
+  }
+
+  #beginningBetween(fromMs: number, untilMs: number): number {
+    return this.#inputs.findIndex(
+      ({ result, arrivalMs }) => arrivalMs >= fromMs && arrivalMs <= untilMs && this.#canBeginAt(result),
+    );
   }
 
   #configurations(arrivalMs: number): readonly StandbyInput[] {

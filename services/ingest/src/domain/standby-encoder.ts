@@ -26,11 +26,15 @@ export interface StandbyEncoderOptions {
   readonly onEnd: (encoder: StandbyEncoder, reason: LossReason) => void;
 }
 
+/** An encoder follows on the other one with the first IDR that comes in this time, or else with the last before: some is seen twice. */
+const MAX_MISSING_MS = 800;
+
 /**
  * One of the two encoders of a channel with a primary and a backup: on air, or standing by until the other one is gone.
  *
  * Standing by, its media are read and checked as if it were on air, and the last of them kept, so that it follows on the other
- * one without a picture missing. Its owner calls `tryAir` a few times a second.
+ * one with no more than a second missing, however long that one was gone before it was noticed. Its owner calls `tick` a few
+ * times a second.
  */
 export class StandbyEncoder implements EncoderFeed {
   readonly streamKeyId: string;
@@ -39,6 +43,8 @@ export class StandbyEncoder implements EncoderFeed {
   readonly #buffer: StandbyBuffer;
   #metadata: EncoderMetadata | undefined;
   #publication: Publication | undefined;
+  /** On air, and waiting for the IDR to begin with: when the other encoder was last heard of. */
+  #followsFromMs: number | undefined;
   #isClaiming = false;
   /** It was on air, and does not know yet who is now. */
   #wasReplaced = false;
@@ -67,12 +73,14 @@ export class StandbyEncoder implements EncoderFeed {
     if (this.#hasEnded) return;
     const result = this.#input.push(kind, timestampMs, body);
     const nowMs = this.#options.clock();
-    if (this.#publication !== undefined) {
-      this.#publication.take(result, nowMs);
-      if (result.config === undefined) return;
-      // For when it stands by again.
-      this.#buffer.add({ config: result.config }, nowMs);
-    } else if (result.malformed === undefined) this.#buffer.add(result, nowMs);
+    if (this.#publication === undefined || this.#followsFromMs !== undefined) {
+      if (result.malformed === undefined) this.#buffer.add(result, nowMs);
+      this.#follow(nowMs);
+      return;
+    }
+    this.#publication.take(result, nowMs);
+    // For when it stands by again.
+    if (result.config !== undefined) this.#buffer.add({ config: result.config }, nowMs);
   }
 
   setMetadata(metadata: EncoderMetadata): void {
@@ -92,24 +100,41 @@ export class StandbyEncoder implements EncoderFeed {
 
   /** Goes on air by a claim that was granted: what was kept comes first, with the times at which it came. */
   goOnAir(granted: GrantedClaim): void {
-    const { clock, logger, open } = this.#options;
-    const publication = open(granted, (reason) => this.#leftAir(reason));
-    this.#publication = publication;
+    const { clock, open } = this.#options;
+    const nowMs = clock();
+    this.#publication = open(granted, (reason) => this.#leftAir(reason));
     this.#wasReplaced = false;
-    const inputs = this.#buffer.take(clock() - granted.idleMs);
-    if (inputs.length > 0) {
-      logger.info(
-        { sessionId: publication.sessionId, idleMs: granted.idleMs, inputs: inputs.length },
-        'An encoder that stood by goes on air',
-      );
-    }
-    if (this.#metadata !== undefined) publication.setMetadata(this.#metadata);
-    for (const { result, arrivalMs } of inputs) publication.take(result, arrivalMs);
+    if (this.#metadata !== undefined) this.#publication.setMetadata(this.#metadata);
+    this.#followsFromMs = nowMs - granted.idleMs;
+    this.#follow(nowMs);
   }
 
-  /** Goes on air if nobody is. */
-  async tryAir(): Promise<void> {
-    if (this.#hasEnded || this.#isClaiming || this.isOnAir) return;
+  /** Lets time pass: goes on air if nobody is. */
+  tick(): void {
+    if (this.#hasEnded) return;
+    if (this.#publication === undefined) void this.#tryAir();
+    else {
+      try {
+        this.#follow(this.#options.clock());
+      } catch {
+        this.end('protocol-error');
+      }
+    }
+  }
+
+  /** Gives the publication what it begins with, once that is there. */
+  #follow(nowMs: number): void {
+    const fromMs = this.#followsFromMs;
+    if (this.#publication === undefined || fromMs === undefined) return;
+    const untilMs = fromMs + MAX_MISSING_MS;
+    if (nowMs < untilMs && !this.#buffer.canBeginBetween(fromMs, untilMs)) return;
+    this.#followsFromMs = undefined;
+    const inputs = this.#buffer.take(fromMs, untilMs);
+    for (const { result, arrivalMs } of inputs) this.#publication.take(result, arrivalMs);
+  }
+
+  async #tryAir(): Promise<void> {
+    if (this.#isClaiming) return;
     const { claim, giveBack, logger, channel } = this.#options;
     this.#isClaiming = true;
     try {
@@ -129,6 +154,7 @@ export class StandbyEncoder implements EncoderFeed {
 
   #leftAir(reason: LossReason): void {
     this.#publication = undefined;
+    this.#followsFromMs = undefined;
     if (this.#hasEnded) return;
     if (reason !== 'taken-over') this.end(reason);
     // By one of the other role, for which it steps back, or by one of its own, to which it has lost the channel.
