@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { session } from '@millrace/contracts';
 import type { twin } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
@@ -221,8 +220,12 @@ export class SessionReplica {
     return packagers.filter(({ id }) => id !== this.#options.instance);
   }
 
+  /** A worker that waits for what is missing is not kept waiting. */
   async #pause(): Promise<void> {
-    await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    const { window } = this.#options;
+    const before = window.missedCount;
+    const isMissed = (): boolean => window.missedCount !== before;
+    await waitInRoom(window.changes, isMissed, { signal: this.#stopping.signal, deadlineMs: RETRY_MS });
   }
 }
 

@@ -68,6 +68,7 @@ export class SessionWindow {
   readonly #ruling = new TokenRuling();
   #record: session.SessionRecord | undefined;
   readonly #feed = new WriterFeed();
+  #missedCount = 0;
   #isFinished = false;
   #isFilled: boolean;
 
@@ -120,6 +121,11 @@ export class SessionWindow {
   /** True when workers bring every rendition, so that nothing has to come from the twin. */
   get isFed(): boolean {
     return this.#feed.bringsAll(this.presentation?.renditions.map(({ id }) => id) ?? []);
+  }
+
+  /** How often something was found missing. */
+  get missedCount(): number {
+    return this.#missedCount;
   }
 
   /** The tokens that rule, ascending. */
@@ -239,9 +245,11 @@ export class SessionWindow {
     return this.#renditions.get(part.renditionId)?.isBefore(part) ?? part.position.part > 0;
   }
 
-  /** Parts of a rendition did not come from a worker; they are to come from the twin. */
+  /** Parts of a rendition did not come from a worker; they are to come from the twin, which is asked anew. */
   noteMissing(renditionId: string): void {
     this.#feed.miss(renditionId);
+    this.#missedCount += 1;
+    this.canCatchUp ||= (this.#record?.placement?.packagers.length ?? 0) > 1;
     this.changes.wake();
   }
 
