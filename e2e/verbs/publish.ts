@@ -33,38 +33,36 @@ export function publish(url: string, clip: Clip, options: PublishOptions = {}): 
   );
 }
 
-/** What GStreamer is to send. */
+/** What GStreamer is to send; what is left out is not sent. */
 export interface GStreamerOptions {
-  readonly width: number;
-  readonly height: number;
   /** Whole frames a second. */
-  readonly rate: number;
+  readonly video?: { readonly width: number; readonly height: number; readonly rate: number };
+  readonly audio?: { readonly rate: number; readonly channels: number };
   readonly seconds: number;
 }
 
 /** Pushes a test picture and a tone with GStreamer's rtmp2sink. */
-export function publishGStreamer(url: string, options: GStreamerOptions): Publisher {
-  const { width, height, rate, seconds } = options;
-  const audioBuffers = Math.round((seconds * 48_000) / 1024);
-  return publisher(
-    start('gst-launch-1.0', [
-      ...['-q', '-e', 'flvmux', 'name=mux', 'streamable=true', '!', 'rtmp2sink', `location=${url}`],
+export function publishGStreamer(url: string, { video, audio, seconds }: GStreamerOptions): Publisher {
+  const args = ['-q', '-e', 'flvmux', 'name=mux', 'streamable=true', '!', 'rtmp2sink', `location=${url}`];
+  if (video !== undefined) {
+    const { width, height, rate } = video;
+    args.push(
       ...['videotestsrc', 'is-live=true', 'pattern=smpte', `num-buffers=${rate * seconds}`, '!'],
       ...[`video/x-raw,format=I420,width=${width},height=${height},framerate=${rate}/1`, '!'],
-      ...[
-        'x264enc',
-        'speed-preset=ultrafast',
-        'tune=zerolatency',
-        'bitrate=500',
-        `key-int-max=${rate * 2}`,
-        '!',
-      ],
-      ...['h264parse', '!', 'queue', '!', 'mux.'],
-      ...['audiotestsrc', 'is-live=true', 'samplesperbuffer=1024', `num-buffers=${audioBuffers}`, '!'],
-      ...['audio/x-raw,rate=48000,channels=2', '!', 'audioconvert', '!', 'avenc_aac', '!'],
+      ...['x264enc', 'speed-preset=ultrafast', 'tune=zerolatency', 'bitrate=500'],
+      ...[`key-int-max=${rate * 2}`, '!', 'h264parse', '!', 'queue', '!', 'mux.'],
+    );
+  }
+  if (audio !== undefined) {
+    const { rate, channels } = audio;
+    const buffers = Math.round((seconds * rate) / 1024);
+    args.push(
+      ...['audiotestsrc', 'is-live=true', 'samplesperbuffer=1024', `num-buffers=${buffers}`, '!'],
+      ...[`audio/x-raw,rate=${rate},channels=${channels}`, '!', 'audioconvert', '!', 'avenc_aac', '!'],
       ...['aacparse', '!', 'queue', '!', 'mux.'],
-    ]),
-  );
+    );
+  }
+  return publisher(start('gst-launch-1.0', args));
 }
 
 function publisher(owned: OwnedProcess): Publisher {
