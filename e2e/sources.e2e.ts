@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { observe } from './observer/observe.ts';
 import type { Verdict } from './observer/verdict.ts';
+import { runProgram } from './observer/run-program.ts';
 import { stopAll } from './verbs/children.ts';
 import { frameRateOf, makeClip, USUAL } from './verbs/clip.ts';
 import type { ClipOptions } from './verbs/clip.ts';
@@ -66,10 +67,11 @@ const GSTREAMER: readonly ({ readonly name: string } & Omit<GStreamerOptions, 's
   },
 ];
 
-async function open(name: string): Promise<Channel> {
+async function open(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<Channel> {
   return createChannel(await millrace(), name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'), {
     ladder: [SMALL_RUNG],
     graceSeconds: 2,
+    ...settings,
   });
 }
 
@@ -105,6 +107,35 @@ describe('what encoders send', () => {
           expectRenditions(verdict, hasVideo, hasAudio);
           if (hasVideo) expectFrames(verdict, options, clip.frames);
           if (hasAudio) expectAudio(verdict);
+        },
+      );
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test.concurrent(
+    'the preset `quality`, with B-frames of its own: every frame comes out, exactly in its place',
+    async () => {
+      const system = await millrace();
+      await withLogs(
+        () => system,
+        async () => {
+          const channel = await open('quality', { preset: 'quality' });
+          const clip = await makeClip({ ...usual, bFrames: 0, seconds: SECONDS });
+          const publisher = publish(channel.publishUrl, clip);
+          const watched = watchToTheEnd(channel, publisher);
+          await waitForPlayable(channel);
+          const { stdout } = await runProgram('ffprobe', [
+            ...['-v', 'error', '-select_streams', 'v', '-show_entries', 'stream=has_b_frames'],
+            ...['-of', 'csv=p=0', channel.hls[0]],
+          ]);
+          // The encoder sent none: they are those of x264 with the preset.
+          expect(Number.parseInt(stdout, 10)).toBeGreaterThan(0);
+          const verdict = await watched;
+          expect(await publisher.ended).toMatchObject({ code: 0 });
+          expectFlawless(verdict);
+          expectFrames(verdict, usual, clip.frames);
+          expectAudio(verdict);
         },
       );
     },
