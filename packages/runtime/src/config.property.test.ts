@@ -22,7 +22,8 @@ const schema = z.object({
   brokers: z.string().meta({ alias: 'KAFKA_BROKERS' }).optional(),
 });
 
-const SECRET = 'this-is-the-secret';
+/** As `openssl rand -base64` writes them. */
+const SECRET = 'dGhpcw/aXMrdGhl+c2VjcmV0';
 const VALID = `# all of it
 rtmp: &rtmp
   port: 1936
