@@ -82,11 +82,11 @@ describe('a service with listeners', () => {
   });
 
   test('closes a connection that sends request after request without reading, and holds nothing of it', async () => {
-    let held = 0;
+    const held = new Set<ServerResponse>();
     served = await serve(0, 10, {
       answer: (response) => {
-        held += 1;
-        response.once('close', () => (held -= 1));
+        held.add(response);
+        response.once('close', () => held.delete(response));
       },
     });
     const { port } = served.httpAddress;
@@ -95,7 +95,7 @@ describe('a service with listeners', () => {
     const closed = new Promise((resolve) => greedy.once('close', resolve));
     greedy.write('GET /next HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2000));
     await closed;
-    while (held > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (held.size > 0) await new Promise((resolve) => setImmediate(resolve));
     const counted = await registry.getSingleMetric('millrace_http_pipelining_connections_total')?.get();
     expect(counted?.values[0]?.value).toBe(1);
     // As many as a client may have under way are answered, one after the other.
