@@ -8,6 +8,7 @@ import type { SheddingDecision } from './ladder-shedding.ts';
 import { withDeadline } from './deadline.ts';
 import { InputGate } from './input-gate.ts';
 import type { InputFault } from './input-gate.ts';
+import type { GapCause } from './lane-output.ts';
 import type { MediaSample } from './media-sample.ts';
 import type { SessionContext } from './session-context.ts';
 import type { TranscoderListener } from './transcoder.ts';
@@ -47,7 +48,7 @@ export interface AttemptOptions {
   readonly lastK: () => number;
   /** A part with media was published. */
   readonly onProgress: () => void;
-  readonly onBoundaryMissed: (renditionId: string, k: number) => void;
+  readonly onSegmentLost: (renditionId: string, k: number, cause: GapCause) => void;
   /** The subscription has not failed for a while. */
   readonly onRelayAlive: () => void;
   /** How many times longer than usual outputs may be silent. */
@@ -146,8 +147,8 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     if (this.#pendingChange?.decision.renditionId === renditionId) this.#changeAtBoundary();
   }
 
-  onBoundaryMissed(renditionId: string, k: number): void {
-    this.#options.onBoundaryMissed(renditionId, k);
+  onSegmentLost(renditionId: string, k: number, cause: GapCause): void {
+    this.#options.onSegmentLost(renditionId, k, cause);
   }
 
   onInitDiffers(renditionId: string): void {

@@ -3,6 +3,7 @@ import type { sink } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import { subscriptionStart } from './attempt-plan.ts';
 import { pause, withDeadline } from './deadline.ts';
+import type { GapCause } from './lane-output.ts';
 import type { LadderShedding, SheddingDecision } from './ladder-shedding.ts';
 import { comparePositions } from './part-grid.ts';
 import { PeriodAttempt } from './period-attempt.ts';
@@ -58,7 +59,7 @@ export class PeriodRunner {
         onInput: (dts, timescale) => this.#noteInput(dts, timescale),
         lastK: () => this.#lastK(),
         onProgress: () => this.#noteProgress(),
-        onBoundaryMissed: (renditionId, k) => this.#noteBoundaryMissed(renditionId, k),
+        onSegmentLost: (renditionId, k, cause) => this.#noteSegmentLost(renditionId, k, cause),
         onRelayAlive: () => this.#context.ingestOutage.recovered(),
         patience: this.#budget.patience,
       });
@@ -289,16 +290,21 @@ export class PeriodRunner {
     events.emit({ type: 'LadderRunning', data: { channel, sessionId, period: this.#ordinal } });
   }
 
-  #noteBoundaryMissed(renditionId: string, k: number): void {
-    const { channel, sessionId, events, metrics, logger, segmentSeconds } = this.#context;
-    metrics.missedBoundaries.inc();
-    events.emit({
-      type: 'SourceBoundaryMissed',
-      data: { channel, sessionId, k, keyframeIntervalSeconds: segmentSeconds },
-    });
+  #noteSegmentLost(renditionId: string, k: number, cause: GapCause): void {
+    const { channel, sessionId, events, metrics, logger, segmentSeconds, presentation } = this.#context;
+    const rendition = presentation.renditions.find(({ id }) => id === renditionId);
+    if (rendition?.isPassthrough === true && rendition.kind === session.TrackKind.VIDEO) {
+      metrics.missedBoundaries.inc();
+      events.emit({
+        type: 'SourceBoundaryMissed',
+        data: { channel, sessionId, k, keyframeIntervalSeconds: segmentSeconds },
+      });
+    }
     logger.warn(
-      { sessionId, renditionId, k },
-      `The encoder sent no IDR at a segment start, so the segment is a gap; set its keyframe interval to ${segmentSeconds} s`,
+      { sessionId, renditionId, k, cause },
+      cause === 'no-idr'
+        ? `The encoder sent no IDR at a segment start, so the segment is a gap; set its keyframe interval to ${segmentSeconds} s`
+        : 'The encoder left a hole in its media, so the segment is a gap; see whether it drops frames, and lower its bitrate',
     );
   }
 }
