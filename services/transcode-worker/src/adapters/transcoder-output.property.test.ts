@@ -81,7 +81,7 @@ function read(index: 0 | 1, bytes: Buffer, cuts: readonly number[] = []) {
         seen.partBytes += part.data.length;
       }
     },
-    onInvalidOutput: (detail) => void seen.invalid.push(detail),
+    onInvalidOutput: (_, detail) => void seen.invalid.push(detail),
   });
   const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted((a, b) => a - b);
   for (const [at, end] of [...places, bytes.length].entries())

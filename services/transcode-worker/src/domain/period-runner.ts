@@ -29,22 +29,27 @@ export class PeriodRunner {
   readonly #shedding: LadderShedding;
   readonly #budget: RestartBudget;
   /** Renditions that are to begin later than where their rows end. */
-  readonly #floors = new Map<string, sink.Position>();
+  readonly #floors: Map<string, sink.Position>;
   #firstK: number | undefined;
   #newest = { dts: 0, timescale: 1 };
   #hasRun = false;
   #isAbandoned = false;
 
-  /** `budget`: how soon ffmpeg is started again in this period. */
+  /** `budget`: how soon ffmpeg is started again in this period; `floors`: where renditions are to begin at the earliest. */
   constructor(
     context: SessionContext,
     ordinal: number,
-    state: { readonly shedding: LadderShedding; readonly budget: RestartBudget },
+    state: {
+      readonly shedding: LadderShedding;
+      readonly budget: RestartBudget;
+      readonly floors: Map<string, sink.Position>;
+    },
   ) {
     this.#context = context;
     this.#ordinal = ordinal;
     this.#shedding = state.shedding;
     this.#budget = state.budget;
+    this.#floors = state.floors;
   }
 
   /** Runs until every row of the period is authored. */
@@ -66,13 +71,17 @@ export class PeriodRunner {
       const outcome = await attempt.run(signal);
       const change = attempt.pendingChange;
       if (change !== undefined) this.#applyChange(change.decision, change.lateMs);
-      const end = await this.#judge(outcome, signal);
+      const end = await this.#judge(outcome, attempt.silent, signal);
       if (end !== undefined) return end;
     }
     return 'aborted';
   }
 
-  async #judge(outcome: AttemptOutcome, signal: AbortSignal): Promise<PeriodOutcome | undefined> {
+  async #judge(
+    outcome: AttemptOutcome,
+    silent: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<PeriodOutcome | undefined> {
     if (outcome.kind === 'ended' && outcome.reason !== relay.EndReason.MOVED)
       this.#context.ingestOutage.recovered();
     switch (outcome.kind) {
@@ -81,7 +90,7 @@ export class PeriodRunner {
       case 'ended':
         return this.#judgeEnd(outcome.reason, signal);
       case 'failed':
-        await this.#prepareRestart(outcome, signal);
+        await this.#prepareRestart(outcome, silent, signal);
         return undefined;
       case 'changed':
         return undefined;
@@ -154,20 +163,34 @@ export class PeriodRunner {
 
   async #prepareRestart(
     failure: Extract<AttemptOutcome, { kind: 'failed' }>,
+    silent: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
-    const terms = this.#budget.next();
+    const { delayMs, givenUp } = this.#budget.next(this.#context.clock());
     this.#noteRestart(failure.reason, failure.detail);
-    if (terms.isPositionGivenUp) this.#giveUpSegment();
-    if (terms.delayMs > 0) await pause(terms.delayMs, signal);
+    if (givenUp !== 'nothing') {
+      const { renditions } = this.#context.presentation;
+      const suspects = renditions.filter(
+        ({ id, kind }) => silent.has(id) && (failure.kinds === undefined || failure.kinds.has(kind)),
+      );
+      for (const { id } of suspects) this.#giveUp(id, givenUp);
+    }
+    if (delayMs > 0) await pause(delayMs, signal);
   }
 
-  /** Again and again nothing came out of this segment: the next one may be better. */
-  #giveUpSegment(): void {
-    const { author } = this.#context.rows;
-    for (const { id, isPassthrough } of this.#context.presentation.renditions) {
-      if (!isPassthrough) this.#floors.set(id, { k: author.next(id).k + 1, part: 0 });
-    }
+  /** Again and again a rendition had nothing of a segment: it becomes a gap, and a later one may be better. */
+  #giveUp(renditionId: string, what: 'segment' | 'backlog'): void {
+    const { rows, grid, sessionId, logger } = this.#context;
+    if (rows.author.isPast(renditionId) || this.#firstK === undefined) return;
+    const { k } = rows.author.next(renditionId);
+    const { dts, timescale } = this.#newest;
+    const newestK = dts > 0 ? grid.positionOf(dts, timescale).k : k;
+    const untilK = what === 'segment' ? k + 1 : Math.max(k + 1, newestK);
+    rows.fillGaps(renditionId, { k: untilK, part: 0 });
+    logger.warn(
+      { sessionId, renditionId, firstK: k, lastK: untilK - 1 },
+      'Nothing comes out for this rendition however often ffmpeg is started; these segments of it are gaps',
+    );
   }
 
   #applyChange(decision: SheddingDecision, lateMs: number): void {

@@ -1,4 +1,4 @@
-import type { session } from '@millrace/contracts';
+import type { session, sink } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type {
   Clock,
@@ -68,6 +68,7 @@ export class SessionRunner {
   readonly #shedding: LadderShedding;
   /** What ffmpeg may still do does not change with the stream to the packager, nor with the lease. */
   readonly #budgets = new PeriodBudgets();
+  readonly #floors = new Map<string, sink.Position>();
   readonly #packagerOutage: Outage;
 
   /** `record` answers the session's record as it is now; it has a presentation. */
@@ -204,6 +205,7 @@ export class SessionRunner {
       context: this.#context,
       shedding: this.#shedding,
       budgets: this.#budgets,
+      floors: this.#floors,
       onAcknowledged: () => this.#packagerOutage.recovered(),
     };
   }
