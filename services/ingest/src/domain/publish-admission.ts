@@ -46,14 +46,20 @@ export interface AdmissionDependencies {
   readonly storeHoldMs: number;
 }
 
+/** What was taken back while a request was under way. */
+interface TakenBack {
+  readonly streamKeyIds: Set<string>;
+  readonly channels: Set<string>;
+}
+
 const CONTROL_DEADLINE_MS = 5000;
 const RETRY_INTERVAL_MS = 250;
 
 /** Decides who may publish: by the key, then by a claim on the channel. */
 export class PublishAdmission {
   readonly #dependencies: AdmissionDependencies;
-  /** For each request under way the keys that were revoked meanwhile: they open nothing. */
-  readonly #revokedMeanwhile = new Set<Set<string>>();
+  /** For each request under way what was taken back meanwhile: it opens nothing. */
+  readonly #takenBackMeanwhile = new Set<TakenBack>();
 
   constructor(dependencies: AdmissionDependencies) {
     this.#dependencies = dependencies;
@@ -67,16 +73,17 @@ export class PublishAdmission {
     request: PublishRequest,
     beforeClaim?: (channel: string) => Promise<void> | void,
   ): Promise<Admission> {
-    // From the start on: what revokes a key may overtake the answer that grants it.
-    const revoked = new Set<string>();
-    this.#revokedMeanwhile.add(revoked);
+    // From the start on: what takes a key back may overtake the answer that grants it.
+    const takenBack: TakenBack = { streamKeyIds: new Set(), channels: new Set() };
+    this.#takenBackMeanwhile.add(takenBack);
     try {
       const { channel, streamKeyId, role } = await this.#authorize(request);
       if (channel === undefined) {
         throw new ServiceError('INTERNAL', 'INGEST_GRANT_INCOMPLETE', 'The grant names no channel');
       }
       await beforeClaim?.(channel.name);
-      if (revoked.has(streamKeyId)) throw keyRejected();
+      const refusal = refusalOf(takenBack, streamKeyId, channel.name);
+      if (refusal !== undefined) throw refusal;
       const claim: PublishClaim = {
         channel: channel.name,
         takeoverPolicy: channel.takeoverPolicy,
@@ -86,20 +93,25 @@ export class PublishAdmission {
         encoderId: `${request.remoteAddress} ${request.encoder}`,
       };
       const outcome = await this.#claim(claim, request.signal);
-      const isRevoked = revoked.has(streamKeyId);
-      if (isRevoked || request.signal.aborted) {
+      const lateRefusal = refusalOf(takenBack, streamKeyId, channel.name);
+      if (lateRefusal !== undefined || request.signal.aborted) {
         this.#release(claim.channel, outcome.token);
-        throw isRevoked ? keyRejected() : abandoned();
+        throw lateRefusal ?? abandoned();
       }
       return { channel, streamKeyId, claim, outcome };
     } finally {
-      this.#revokedMeanwhile.delete(revoked);
+      this.#takenBackMeanwhile.delete(takenBack);
     }
   }
 
   /** A key has been revoked: what is under way by it is refused. */
   revoke(streamKeyId: string): void {
-    for (const revoked of this.#revokedMeanwhile) revoked.add(streamKeyId);
+    for (const { streamKeyIds } of this.#takenBackMeanwhile) streamKeyIds.add(streamKeyId);
+  }
+
+  /** A channel has been disabled: what is under way to it is refused. */
+  disable(channel: string): void {
+    for (const { channels } of this.#takenBackMeanwhile) channels.add(channel);
   }
 
   async #authorize(request: PublishRequest): Promise<control.PublishGrant> {
@@ -168,4 +180,9 @@ export class PublishAdmission {
       this.#dependencies.logger.warn({ err: error, channel }, 'A claim could not be given back; it expires');
     });
   }
+}
+
+function refusalOf(takenBack: TakenBack, streamKeyId: string, channel: string): ServiceError | undefined {
+  if (takenBack.streamKeyIds.has(streamKeyId)) return keyRejected();
+  return takenBack.channels.has(channel) ? channelDisabled() : undefined;
 }

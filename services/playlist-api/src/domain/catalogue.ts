@@ -52,12 +52,14 @@ export class Catalogue {
     return channel;
   }
 
-  /** Replaces every setting; a session that runs keeps what it was opened with. */
+  /** Replaces every setting; a session that runs keeps what it was opened with, but loses its encoder with `isEnabled: false`. */
   async replaceChannel(name: string, settings: ChannelSettings): Promise<StoredChannel> {
     await this.#requireLadder(settings);
     const channel: StoredChannel = { ...(await this.getChannel(name)), settings, updatedAtMs: this.#clock() };
     if (!(await this.#store.replaceChannel(channel))) throw channelUnknown(name);
     this.#channelChanged(name, 'updated');
+    // Also when it was disabled before: whoever asks again does so because an encoder goes on.
+    if (!settings.isEnabled) this.#channelChanged(name, 'disabled');
     return channel;
   }
 
@@ -250,7 +252,7 @@ export class Catalogue {
     }
   }
 
-  #channelChanged(channel: string, change: 'created' | 'updated' | 'deleted'): void {
+  #channelChanged(channel: string, change: 'created' | 'updated' | 'disabled' | 'deleted'): void {
     this.#events.emit({ type: 'ChannelChanged', data: { channel, change } });
   }
 
