@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { start } from './children.ts';
 import type { Ended, OwnedProcess } from './children.ts';
 import type { Clip } from './clip.ts';
@@ -31,6 +34,39 @@ export function publish(url: string, clip: Clip, options: PublishOptions = {}): 
       ...['-flvflags', 'no_duration_filesize', '-f', 'flv', url],
     ]),
   );
+}
+
+/** Pushes a clip with every message at its own time, also the first one after a pause, which `-re` sends before it. */
+export function publishInTime(url: string, clip: Clip): Publisher {
+  const flv = readFileSync(clip.path);
+  return publisher(
+    start(
+      'ffmpeg',
+      [
+        // What is probed waits, and would come late.
+        ...['-hide_banner', '-v', 'warning', '-probesize', '32', '-analyzeduration', '0'],
+        ...['-f', 'flv', '-i', 'pipe:0'],
+        ...['-c', 'copy', '-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-f', 'flv', url],
+      ],
+      { input: Readable.from(tagsInTime(flv)) },
+    ),
+  );
+}
+
+/** The bytes of an FLV file, tag by tag, each when its timestamp has come. */
+async function* tagsInTime(flv: Buffer): AsyncGenerator<Buffer> {
+  const startMs = performance.now();
+  // Header and the first PreviousTagSize; a tag is 11 bytes, its data and its own size.
+  let at = flv.readUInt32BE(5) + 4;
+  yield flv.subarray(0, at);
+  while (at + 11 <= flv.length) {
+    const end = at + 11 + flv.readUIntBE(at + 1, 3) + 4;
+    const timestampMs = flv.readUIntBE(at + 4, 3) + flv.readUInt8(at + 7) * 2 ** 24;
+    const waitMs = startMs + timestampMs - performance.now();
+    if (waitMs > 0) await setTimeout(waitMs);
+    yield flv.subarray(at, end);
+    at = end;
+  }
 }
 
 /** What GStreamer is to send; what is left out is not sent. */
