@@ -8,7 +8,7 @@ import type { SessionRunnerDependencies } from './session-runner.ts';
 
 /** The net under what the store tells: free sessions are looked for this often. */
 const POLL_MS = 1000;
-/** A worker that is nearly full leaves a free session to others for this long. */
+/** An idle worker leaves a free session to busier ones for this long. */
 const MAX_HESITATION_MS = 30;
 
 /** What the claimer works with. */
@@ -116,8 +116,7 @@ export class SessionClaimer {
     const { config, logger } = this.#dependencies;
     const { sessionId } = record;
     const { signal } = this.#abort;
-    const load = (this.#running.size - 1) / config.maxSessions;
-    if (load > 0) await pause(MAX_HESITATION_MS * load, signal);
+    await pause(hesitationMs(this.#running.size - 1, config.maxSessions), signal);
     const current = (): session.SessionRecord => this.#records.get(sessionId) ?? record;
     const dependencies = { ...this.#dependencies, leaseOutage: this.#leaseOutage };
     const outcome = await new SessionRunner(dependencies, current, presentation).run(signal);
@@ -125,4 +124,9 @@ export class SessionClaimer {
     // A session that ended is not claimed again, even if the record says so a moment later.
     if (outcome === 'session-ended') this.#records.delete(sessionId);
   }
+}
+
+/** How long a worker with so many sessions waits before it tries to take another: the fullest wins, so that others stay idle. */
+export function hesitationMs(sessions: number, maxSessions: number): number {
+  return MAX_HESITATION_MS * (1 - sessions / maxSessions);
 }
