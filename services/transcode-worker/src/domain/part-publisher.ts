@@ -28,7 +28,8 @@ export class PartPublisher {
   readonly #stream: SinkStream;
   readonly #listener: PublisherListener;
   readonly #acknowledgeMs: number;
-  readonly #inits = new Map<string, Buffer>();
+  /** Of the newest period of each rendition, and of later ones that others have fixed. */
+  readonly #inits = new Map<string, sink.InitSegment>();
   readonly #unacknowledged = new Set<Promise<void>>();
   readonly #failed = Promise.withResolvers<void>();
   #unacknowledgedBytes = 0;
@@ -44,7 +45,7 @@ export class PartPublisher {
     this.#stream = stream;
     this.#listener = listener;
     this.#acknowledgeMs = options.acknowledgeMs ?? ACKNOWLEDGE_DEADLINE_MS;
-    for (const init of stream.reply.inits) this.#inits.set(keyOf(init), init.data);
+    for (const init of stream.reply.inits) this.#inits.set(keyOf(init), init);
   }
 
   /** Parts with media that the packager did not take, or that were not offered to it any more. */
@@ -55,8 +56,11 @@ export class PartPublisher {
   /** Publishes a rendition's init segment of a period; false when another one was fixed before. */
   publishInit(init: sink.InitSegment): boolean {
     const known = this.#inits.get(keyOf(init));
-    if (known !== undefined) return known.equals(init.data);
-    this.#inits.set(keyOf(init), init.data);
+    if (known !== undefined) return known.data.equals(init.data);
+    // A rendition does not go back to a period before.
+    for (const [key, { renditionId, period }] of this.#inits)
+      if (renditionId === init.renditionId && period < init.period) this.#inits.delete(key);
+    this.#inits.set(keyOf(init), init);
     if (!this.#hasFailed) this.#track(this.#stream.publishInit(init), init.data.byteLength, undefined);
     return true;
   }
