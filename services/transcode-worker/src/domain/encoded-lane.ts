@@ -26,7 +26,7 @@ export class EncodedLane {
     { presentation, isHeld }: { readonly presentation: DurationTerms; readonly isHeld: boolean },
   ) {
     this.rendition = lane.rendition;
-    this.#assertions = new SampleAssertions(grid, lane.rendition, lane.firstTicks);
+    this.#assertions = new SampleAssertions(grid, lane.rendition, lane);
     this.#assembler = new BoundedAssembler(lane, grid, { presentation, isGapSegment: false });
     this.#lastPart = grid.partsPerSegment - 1;
     this.#isHeld = isHeld;
