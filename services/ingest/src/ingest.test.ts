@@ -264,7 +264,7 @@ describe('ingest', () => {
     publish(encoder);
     const sessionId = await sessionIdOf(running);
     // Settings that change are no reason to end anything.
-    changeChannel(running, 'news', 'updated');
+    changeChannel(running, 'sport', 'updated');
     changeChannel(running, 'news', 'disabled');
     expect(await encoder.end).toMatchObject({
       kind: 'rejected',

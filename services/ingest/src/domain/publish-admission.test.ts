@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { control, session } from '@millrace/contracts';
 import { createLogger } from '@millrace/runtime';
 import type { PublishClaim, PublishOutcome } from '@millrace/runtime';
+import { ingestConfigSchema } from '../config.ts';
+import { KeyAttempts } from './key-attempts.ts';
 import { PublishAdmission } from './publish-admission.ts';
 import type { AdmissionDependencies, PublishRequest } from './publish-admission.ts';
 
@@ -57,6 +59,7 @@ function admissionOf(
     instance: 'ingest-1',
     apps: ['live'],
     storeHoldMs: 50,
+    attempts: new KeyAttempts(ingestConfigSchema.parse({}).limits, Date.now),
     ...others,
   });
   return { admission, released };

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { control } from '@millrace/contracts';
 import type { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, Control, Logger, PublishClaim, PublishOutcome, SessionStore } from '@millrace/runtime';
 import { withDeadline } from './deadline.ts';
+import type { KeyAttempts, KeyOutcome } from './key-attempts.ts';
 import {
   abandoned,
   channelDisabled,
@@ -11,6 +13,7 @@ import {
   controlUnavailable,
   keyRejected,
   storeUnavailable,
+  tooManyWrongKeys,
   unknownApp,
 } from './refusals.ts';
 
@@ -44,6 +47,7 @@ export interface AdmissionDependencies {
   readonly apps: readonly string[];
   /** How long a publication is held while the store does not answer. */
   readonly storeHoldMs: number;
+  readonly attempts: KeyAttempts;
 }
 
 /** What was taken back while a request was under way. */
@@ -115,31 +119,35 @@ export class PublishAdmission {
   }
 
   async #authorize(request: PublishRequest): Promise<control.PublishGrant> {
-    const { apps, control: authority, logger } = this.#dependencies;
-    if (!apps.includes(request.app)) throw unknownApp(apps);
+    const { apps, attempts } = this.#dependencies;
+    const { app, remoteAddress, signal } = request;
+    if (!apps.includes(app)) throw unknownApp(apps);
     if (request.streamKey === '') throw keyRejected();
-    const answer = await withDeadline(
-      authority.authorizePublish({
-        app: request.app,
-        streamKeySha256: createHash('sha256').update(request.streamKey, 'utf8').digest(),
-        remoteAddress: request.remoteAddress,
-      }),
-      CONTROL_DEADLINE_MS,
-    ).catch((error: unknown) => {
+    const streamKeySha256 = createHash('sha256').update(request.streamKey, 'utf8').digest();
+    const sha256 = streamKeySha256.toString('hex');
+    if (!attempts.begin(remoteAddress, sha256)) throw tooManyWrongKeys();
+    let outcome: KeyOutcome = 'unknown';
+    let holdMs = 0;
+    try {
+      const { result } = await this.#ask({ app, streamKeySha256, remoteAddress });
+      outcome = outcomeOf(result);
+      if (result?.$case === 'grant') return result.value;
+      if (result?.value === control.PublishRefusal.APP) throw unknownApp(apps);
+      if (result?.value === control.PublishRefusal.DISABLED) throw channelDisabled();
+    } finally {
+      holdMs = attempts.end(remoteAddress, sha256, outcome);
+    }
+    if (holdMs > 0) await delay(holdMs, undefined, { signal, ref: false }).catch(() => undefined);
+    throw keyRejected();
+  }
+
+  async #ask(request: control.AuthorizePublishRequest): Promise<control.AuthorizePublishResponse> {
+    const { control: authority, logger } = this.#dependencies;
+    try {
+      return await withDeadline(authority.authorizePublish(request), CONTROL_DEADLINE_MS);
+    } catch (error) {
       logger.error({ err: error }, 'Stream keys cannot be checked; publications are refused until they can');
       throw controlUnavailable(error);
-    });
-    const { result } = answer;
-    if (result?.$case === 'grant') return result.value;
-    switch (result?.value) {
-      case control.PublishRefusal.APP:
-        throw unknownApp(apps);
-      case control.PublishRefusal.DISABLED:
-        throw channelDisabled();
-      case control.PublishRefusal.KEY:
-      case control.PublishRefusal.UNSPECIFIED:
-      case undefined:
-        throw keyRejected();
     }
   }
 
@@ -180,6 +188,13 @@ export class PublishAdmission {
       this.#dependencies.logger.warn({ err: error, channel }, 'A claim could not be given back; it expires');
     });
   }
+}
+
+/** A key of a channel that is disabled is a right one. */
+function outcomeOf(result: control.AuthorizePublishResponse['result']): KeyOutcome {
+  if (result?.$case === 'grant') return 'granted';
+  if (result?.value === control.PublishRefusal.APP) return 'unknown';
+  return result?.value === control.PublishRefusal.DISABLED ? 'granted' : 'refused';
 }
 
 function refusalOf(takenBack: TakenBack, streamKeyId: string, channel: string): ServiceError | undefined {
