@@ -89,13 +89,48 @@ describe('memory', () => {
     expect(await packager.metric('millrace_packager_media_bytes')).toBe(2 * SESSION_BYTES + PART_BYTES);
     for (const path of [packager.path(''), `/media/${otherId}/`])
       expect((await packager.getPath(`${path}720p/${FIRST_K}.m4s`)).status).toBe(200);
-    // Gaps cost nothing; as the window goes on over them, its first segment makes room.
+    // All of it is listed, so that time makes no room. Gaps cost nothing, and as the window goes on over them its media leaves it.
+    packager.clock.advance(60_000);
+    await expect(other.publishPart(part('720p', FIRST_K + 1, 0))).rejects.toMatchObject({
+      id: 'PACKAGER_MEMORY',
+    });
     await stream.publishPart(gapPart('720p', FIRST_K + 1, 1));
     for (let k = FIRST_K + 2; k < FIRST_K + 20; k += 1) {
       packager.clock.advance(2000);
       for (const index of [0, 1]) await stream.publishPart(gapPart('720p', k, index));
     }
     await expectToGoOn(pair);
+  });
+
+  /** Six segments are listed. The others slid out, and have their time by H-8: one segment and one window. */
+  const HELD_SEGMENTS = 9;
+  const STAY_MS = 2000 + 12_000;
+
+  test('a session that was refused goes on by itself once the time of what slid out is over (H-8)', async () => {
+    const maxSessionBytes = INIT_BYTES + HELD_SEGMENTS * SEGMENT_BYTES;
+    const { packager, stream } = await startPair({ memory: { maxSessionBytes } }, HELD_SEGMENTS);
+    const k = FIRST_K + HELD_SEGMENTS;
+    packager.clock.advance(STAY_MS - 1);
+    await expect(stream.publishPart(part('720p', k, 0))).rejects.toMatchObject({ id: 'PACKAGER_MEMORY' });
+    expect((await packager.get(`720p/${FIRST_K}.m4s`)).status).toBe(200);
+    packager.clock.advance(1);
+    await packager.publishSegment(stream, k, ['720p']);
+    expect((await packager.get(`720p/${k}.m4s`)).status).toBe(200);
+    expect((await packager.get(`720p/${FIRST_K}.m4s`)).status).toBe(410);
+    expect(await refusals(packager, 'memory')).toBe(1);
+  });
+
+  test('what a session that stands still may let go of makes room for another one (H-8)', async () => {
+    const maxTotalBytes = 2 * INIT_BYTES + (HELD_SEGMENTS + 1) * SEGMENT_BYTES;
+    const pair = await startPair({ memory: { maxTotalBytes } }, HELD_SEGMENTS);
+    const { packager, other } = pair;
+    await expect(other.publishPart(part('720p', FIRST_K + 1, 0))).rejects.toMatchObject({
+      id: 'PACKAGER_MEMORY',
+    });
+    packager.clock.advance(STAY_MS);
+    await expectToGoOn(pair);
+    expect(await refusals(packager, 'memory')).toBe(1);
+    expect(await packager.metric('millrace_packager_media_bytes')).toBe(2 * INIT_BYTES + 8 * SEGMENT_BYTES);
   });
 });
 

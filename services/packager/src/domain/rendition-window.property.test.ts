@@ -133,7 +133,7 @@ const session = fc.array(segment, { minLength: 1, maxLength: 40 });
 test('each playlist is a legal change of the one before (H-4, H-5, H-6)', () => {
   fc.assert(
     fc.property(session, (segments) => {
-      const window = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const window = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       window.setTerms(TERMS);
       let before: Read | undefined;
       let nowMs = 0;
@@ -169,7 +169,7 @@ test('each playlist is a legal change of the one before (H-4, H-5, H-6)', () => 
 test('a playlist is never below six segments and three target durations once it was that long (H-8)', () => {
   fc.assert(
     fc.property(session, (segments) => {
-      const window = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const window = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       window.setTerms(TERMS);
       for (const { part } of authored(segments)) take(window, part, 0);
       const { segments: listed, mediaSequence } = read(render(window));
@@ -190,8 +190,8 @@ test('a playlist is never below six segments and three target durations once it 
 test('a replica that got every part again writes the same bytes', () => {
   fc.assert(
     fc.property(session, fc.infiniteStream(fc.nat({ max: 3 })), (segments, repeats) => {
-      const one = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
-      const other = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const one = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
+      const other = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       for (const window of [one, other]) window.setTerms(TERMS);
       for (const { part, elapsedMs } of authored(segments)) {
         take(one, part, elapsedMs);
@@ -207,8 +207,8 @@ test('a replica that got every part again writes the same bytes', () => {
 test('a replica that began at any row writes the same bytes once it holds as many rows (H-6)', () => {
   fc.assert(
     fc.property(session, fc.nat({ max: 39 }), (segments, missed) => {
-      const one = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
-      const late = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const one = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
+      const late = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       for (const window of [one, late]) window.setTerms(TERMS);
       for (const { part } of authored(segments)) {
         take(one, part, 0);
@@ -224,7 +224,7 @@ test('a replica that began at any row writes the same bytes once it holds as man
 test('the account is what is held, and nothing is left after the end', () => {
   fc.assert(
     fc.property(session, (segments) => {
-      const budget = new MemoryBudget(limits());
+      const budget = new MemoryBudget(limits(), () => undefined);
       const window = new RenditionWindow('720p', budget.openAccount());
       window.setTerms(TERMS);
       let nowMs = 0;
@@ -241,7 +241,7 @@ test('the account is what is held, and nothing is left after the end', () => {
 test('parts in any order are stored, duplicates or refused, and never break the rows', () => {
   fc.assert(
     fc.property(session, fc.infiniteStream(fc.nat()), (segments, draws) => {
-      const window = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const window = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       window.setTerms(TERMS);
       const parts = [...authored(segments)].map(({ part }) => part);
       for (let count = 0; count < parts.length * 2; count += 1) {

@@ -56,7 +56,7 @@ export class SessionDirectory {
     this.#store = options.sessions;
     this.#clock = options.clock;
     this.#logger = options.logger;
-    this.#budget = new MemoryBudget(options.limits);
+    this.#budget = new MemoryBudget(options.limits, () => this.#letGo());
     this.#waiterLimit = new WaiterLimit(options.limits.maxWaiters);
     this.arrivals = new WaitingRoom(this.#waiterLimit);
     const { observer } = options;
@@ -137,6 +137,12 @@ export class SessionDirectory {
     window.update(record);
     if (window.hasEnded && !hadEnded && !window.isFinished)
       this.#setTimer(sessionId, FINISH_DEADLINE_MS, () => window.finish());
+  }
+
+  /** Whatever session is short of memory, what all of them may let go of by now makes room for it. */
+  #letGo(): void {
+    const nowMs = this.#clock();
+    for (const window of this.#sessions.values()) window.letGo(nowMs);
   }
 
   /** True when there is no place for one more session; said once, until there is one again. */
