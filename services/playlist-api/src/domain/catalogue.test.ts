@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { ManualClock } from '@millrace/testkit';
 import { MemoryChannelStore } from '../adapters/memory-channel-store.ts';
 import { Catalogue } from './catalogue.ts';
@@ -18,19 +18,25 @@ class SlowStore extends MemoryChannelStore {
   }
 }
 
-async function start(): Promise<{ store: SlowStore; catalogue: Catalogue; said: string[] }> {
+async function start(): Promise<{
+  store: SlowStore;
+  catalogue: Catalogue;
+  clock: ManualClock;
+  said: string[];
+}> {
   const store = new SlowStore();
   await store.putLadder({ name: 'default', rungs: ['source'], updatedAtMs: 0 });
   const said: string[] = [];
+  const clock = new ManualClock(1_780_000_000_000);
   const catalogue = new Catalogue({
     store,
     events: {
       emit: (event) => void (event.type === 'StreamKeyChanged' && said.push(event.data.change)),
     },
-    clock: new ManualClock(1_780_000_000_000).now,
+    clock: clock.now,
   });
   await catalogue.createChannel('news', channelSettingsSchema.parse({}));
-  return { store, catalogue, said };
+  return { store, catalogue, clock, said };
 }
 
 const PRIMARY = { role: 'primary', label: '' } as const;
@@ -82,6 +88,22 @@ describe('stream keys', () => {
     await catalogue.rotateStreamKey('news', ids[0] ?? '', 0);
     expect(said.slice(-3)).toEqual(['created', 'rotated', 'revoked']);
     expect(await catalogue.listStreamKeys('news')).toHaveLength(16);
+  });
+
+  test('to revoke those past their end no channel is looked at', async () => {
+    const { store, catalogue, clock, said } = await start();
+    const { id } = (await catalogue.createStreamKey('news', PRIMARY)).record;
+    await catalogue.rotateStreamKey('news', id, 60);
+    const list = jest.spyOn(store, 'listChannels');
+    const listKeys = jest.spyOn(store, 'listStreamKeys');
+    clock.advance(59_999);
+    await catalogue.revokeExpiredKeys();
+    expect(said).not.toContain('revoked');
+    clock.advance(1);
+    await Promise.all([catalogue.revokeExpiredKeys(), catalogue.revokeExpiredKeys()]);
+    expect(said.filter((change) => change === 'revoked')).toHaveLength(1);
+    expect([...list.mock.calls, ...listKeys.mock.calls]).toEqual([]);
+    expect(await catalogue.listStreamKeys('news')).toHaveLength(1);
   });
 
   test('what could not be stored is told to nobody', async () => {

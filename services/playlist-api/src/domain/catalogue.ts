@@ -145,12 +145,8 @@ export class Catalogue {
 
   /** Revokes every key whose rotation overlap is over; idempotent. */
   async revokeExpiredKeys(): Promise<void> {
-    const nowMs = this.#clock();
-    for await (const channel of this.allChannels()) {
-      for (const key of await this.#store.listStreamKeys(channel.name)) {
-        if (key.expiresAtMs === undefined || key.expiresAtMs > nowMs) continue;
-        if (await this.#store.deleteStreamKey(channel.name, key.id)) this.#keyChanged(key, 'revoked');
-      }
+    for (const key of await this.#store.listExpiredStreamKeys(this.#clock())) {
+      if (await this.#store.deleteStreamKey(key.channel, key.id)) this.#keyChanged(key, 'revoked');
     }
   }
 

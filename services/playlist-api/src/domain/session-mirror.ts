@@ -67,6 +67,13 @@ export class SessionMirror {
     return [...this.#views.values()].toSorted((a, b) => (a.record.sessionId < b.record.sessionId ? -1 : 1));
   }
 
+  /** Sessions in a state. */
+  count(state: session.SessionState): number {
+    let count = 0;
+    for (const { record } of this.#views.values()) if (record.state === state) count += 1;
+    return count;
+  }
+
   /** Resolves at the next change of a channel's sessions, or when the signal is aborted. */
   nextChange(channel: string, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
