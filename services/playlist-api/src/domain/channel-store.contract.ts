@@ -142,8 +142,9 @@ export function describeChannelStore(name: string, create: () => Promise<Channel
       ]);
       await store.createChannel(channelOf('c'));
       expect(await names('b')).toEqual(['c', 'd']);
+      await store.createChannel(channelOf('e'));
       await store.deleteChannel('c');
-      expect(await names('b')).toEqual(['d']);
+      expect(await names('b')).toEqual(['d', 'e']);
     });
 
     test('a deleted key is gone at once', async () => {
