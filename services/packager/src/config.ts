@@ -28,9 +28,12 @@ export const packagerConfigSchema = z.object({
       maxRenditions: count.default(32).describe('Renditions of one session; further ones are refused.'),
       maxPartBytes: count.default(32 * 1024 ** 2).describe('Bytes of one part; a larger one is refused.'),
       maxInitBytes: count.default(64 * 1024).describe('Bytes of one init segment; a larger one is refused.'),
-      maxWaiters: count
-        .default(20_000)
-        .describe('Requests and index readers that are held at a time; further ones get 503.'),
+      maxWaiters: count.default(20_000).describe('Requests that are held at a time; further ones get 503.'),
+      maxIndexReaders: count
+        .default(10_000)
+        .describe(
+          'Readers of the segment index, one for each session and replica of playlist-api, that wait for rows at a time; further ones are refused.',
+        ),
     })
     .prefault({}),
   startHoldMs: z

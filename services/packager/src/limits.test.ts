@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { sink } from '@millrace/contracts';
+import type { segmentIndex, sink } from '@millrace/contracts';
 import type { SinkStream } from '@millrace/runtime';
 import { FIRST_K, PackagerHarness } from './testing/packager-harness.ts';
 import type { Answer } from './testing/packager-harness.ts';
@@ -37,6 +37,10 @@ async function startPair(
   const stream = await packager.publish(segments, ['720p']);
   const other = await packager.publish(1, ['720p'], otherId);
   return { packager, stream, other, otherId };
+}
+
+function read(packager: PackagerHarness, sessionId: string): AsyncIterator<segmentIndex.WatchResponse> {
+  return packager.packager.index.watch({ sessionId }, new AbortController().signal)[Symbol.asyncIterator]();
 }
 
 function refusals(packager: PackagerHarness, reason: string): Promise<number> {
@@ -209,7 +213,8 @@ describe('of all sessions', () => {
   });
 
   test('maxWaiters: one request and one reader more are refused, the held ones get what they wait for', async () => {
-    const pair = await startPair({ limits: { maxWaiters: 2 } });
+    // Readers of the segment index have places of their own, whatever viewers take, and the other way round.
+    const pair = await startPair({ limits: { maxWaiters: 2, maxIndexReaders: 1 } });
     const { packager, otherId } = pair;
     const path = `/media/${otherId}/720p/${FIRST_K + 1}.m4s`;
     const held: Promise<Answer>[] = [packager.getPath(path), packager.getPath(path)];
@@ -219,14 +224,19 @@ describe('of all sessions', () => {
     expect(
       await packager.metric('millrace_packager_responses_total', { object: 'segment', status: '503' }),
     ).toBe(1);
-    const request = { sessionId: packager.sessionId };
-    const rows = packager.packager.index.watch(request, new AbortController().signal);
-    const reader = rows[Symbol.asyncIterator]();
-    // What there is comes at once; a wait for more has no place.
-    expect((await reader.next()).done).toBe(false);
-    await expect(reader.next()).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', id: 'PACKAGER_LIMIT' });
+    const reader = read(packager, otherId);
+    const surplus = read(packager, packager.sessionId);
+    // What there is comes at once; a wait for more needs a place.
+    expect((await reader.next()).value?.rows).toMatchObject([{ k: FIRST_K }]);
+    expect((await surplus.next()).done).toBe(false);
+    const rows = reader.next();
+    await packager.until(async () => (await packager.metric('millrace_packager_index_readers')) === 1);
+    await expect(surplus.next()).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', id: 'PACKAGER_LIMIT' });
+    expect(await packager.metric('millrace_packager_waiters')).toBe(2);
     await expectToGoOn(pair);
+    expect((await rows).value?.rows).toMatchObject([{ k: FIRST_K + 1 }]);
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
     expect(await packager.metric('millrace_packager_waiters')).toBe(0);
+    expect(await packager.metric('millrace_packager_index_readers')).toBe(0);
   });
 });

@@ -3,7 +3,7 @@ import { ServiceError } from '@millrace/runtime';
 import type { SegmentIndex } from '@millrace/runtime';
 import type { SessionDirectory } from '../domain/session-directory.ts';
 import type { SessionWindow } from '../domain/session-window.ts';
-import type { WaitingRoom } from '../domain/waiting-room.ts';
+import type { WaiterLimit, WaitEnd, WaitingRoom } from '../domain/waiting-room.ts';
 
 /** Longest single wait; a reader that is still there waits again. */
 const WAIT_MS = 60_000;
@@ -25,15 +25,16 @@ export class InProcessSegmentIndex implements SegmentIndex {
     signal: AbortSignal,
   ): AsyncIterable<segmentIndex.WatchResponse> {
     const { sessionId } = request;
+    const limit = this.#directory.readerLimit;
     const isKnown = (): boolean => this.#directory.find(sessionId).kind !== 'unknown';
-    if (!(await waitFor(this.#directory.arrivals, isKnown, signal))) return;
+    if (!(await waitFor(this.#directory.arrivals, isKnown, signal, limit))) return;
     const found = this.#directory.find(sessionId);
     if (found.kind !== 'known') return;
     const { window } = found;
     /** Media sequence number of the last row that was given, by rendition. */
     const given = new Map<string, number>();
     const hasNews = (): boolean => window.isFinished || newRows(window, given).length > 0;
-    while (await waitFor(window.waiters, hasNews, signal)) {
+    while (await waitFor(window.waiters, hasNews, signal, limit)) {
       const rows = newRows(window, given);
       for (const row of rows) given.set(row.renditionId, row.msn);
       if (rows.length > 0) yield { rows };
@@ -54,7 +55,12 @@ function newRows(window: SessionWindow, given: ReadonlyMap<string, number>): sin
 }
 
 /** True once the condition holds; false when the signal is aborted or nothing more can happen. */
-async function waitFor(room: WaitingRoom, isReady: () => boolean, signal: AbortSignal): Promise<boolean> {
+async function waitFor(
+  room: WaitingRoom,
+  isReady: () => boolean,
+  signal: AbortSignal,
+  limit: WaiterLimit,
+): Promise<boolean> {
   while (!signal.aborted) {
     if (isReady()) return true;
     if (room.isClosed) return false;
@@ -63,16 +69,17 @@ async function waitFor(room: WaitingRoom, isReady: () => boolean, signal: AbortS
         leave?.();
         resolve('aborted');
       };
-      const leave = room.wait(isReady, WAIT_MS, (end) => {
+      const onEnd = (end: WaitEnd): void => {
         signal.removeEventListener('abort', onAbort);
         resolve(end);
-      });
+      };
+      const leave = room.wait(isReady, WAIT_MS, onEnd, limit);
       if (leave === undefined) {
         reject(
           new ServiceError(
             'RESOURCE_EXHAUSTED',
             'PACKAGER_LIMIT',
-            'This packager holds as many waits as limits.maxWaiters allows.',
+            'This packager holds as many readers as limits.maxIndexReaders allows.',
           ),
         );
         return;

@@ -11,6 +11,7 @@ import { WaiterLimit, WaitingRoom } from './waiting-room.ts';
 export interface DirectoryLimits extends SessionLimits, MemoryLimits {
   readonly maxSessions: number;
   readonly maxWaiters: number;
+  readonly maxIndexReaders: number;
 }
 
 /** Where a session id stands. */
@@ -36,10 +37,12 @@ export class SessionDirectory {
   readonly #observer: SessionObserver;
   readonly #budget: MemoryBudget;
   readonly #waiterLimit: WaiterLimit;
+  /** Places of the segment index's readers: services, whom viewers must not be able to keep out. */
+  readonly readerLimit: WaiterLimit;
   readonly #sessions = new Map<string, SessionWindow>();
   readonly #forgotten = new Set<string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  /** Those who wait for a session to become known. */
+  /** Readers who wait for a session to become known. */
   readonly arrivals: WaitingRoom;
   readonly #abort = new AbortController();
   #following: Promise<void> = Promise.resolve();
@@ -58,7 +61,8 @@ export class SessionDirectory {
     this.#logger = options.logger;
     this.#budget = new MemoryBudget(options.limits, () => this.#letGo());
     this.#waiterLimit = new WaiterLimit(options.limits.maxWaiters);
-    this.arrivals = new WaitingRoom(this.#waiterLimit);
+    this.readerLimit = new WaiterLimit(options.limits.maxIndexReaders);
+    this.arrivals = new WaitingRoom(this.readerLimit);
     const { observer } = options;
     this.#observer = {
       onPartStored: (part) => observer.onPartStored(part),
@@ -74,7 +78,7 @@ export class SessionDirectory {
     return this.#budget.totalBytes;
   }
 
-  /** Requests and readers that are held. */
+  /** Requests that are held. */
   get waiterCount(): number {
     return this.#waiterLimit.count;
   }
