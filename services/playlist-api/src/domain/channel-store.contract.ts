@@ -143,6 +143,7 @@ export function describeChannelStore(name: string, create: () => Promise<Channel
       await store.createChannel(channelOf('c'));
       expect(await names('b')).toEqual(['c', 'd']);
       await store.createChannel(channelOf('e'));
+      expect(await names('b')).toEqual(['c', 'd']);
       await store.deleteChannel('c');
       expect(await names('b')).toEqual(['d', 'e']);
     });
