@@ -59,8 +59,15 @@ function collectUnknown(
   }
 }
 
+/** Schemas never change, and making one costs as much as all the rest of reading a configuration. */
+const jsonSchemas = new WeakMap<z.ZodObject, JsonSchema>();
+
 function jsonSchemaOf(schema: z.ZodObject): JsonSchema {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const known = jsonSchemas.get(schema);
+  if (known !== undefined) return known;
+  const made = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  jsonSchemas.set(schema, made);
+  return made;
 }
 
 interface JsonSchema {
