@@ -2,14 +2,14 @@
  * Starts Millrace in one process and, unless told otherwise, a publisher that pushes the test picture into it by RTMP; prints
  * where everything is once the stream is playable. `scripts/up` has installed what this needs. Exit codes as stated there.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Children } from './children.ts';
+import type { Child } from './children.ts';
 import { declareDemoChannel } from './demo-channel.ts';
 import { testPictureArguments } from './test-picture.ts';
 
@@ -49,39 +49,6 @@ function parseOptions(argv: readonly string[]): Options {
   };
 }
 
-/** Children get process groups of their own, so that ctrl-C reaches this process alone and it ends them in order. */
-class Children {
-  readonly #running = new Set<ChildProcess>();
-
-  spawn(program: string, args: readonly string[], output: 'ignore' | 'pipe'): ChildProcess {
-    // What the publisher complains of, a takeover say, is no news for the person in front of the terminal.
-    const stderr = output === 'ignore' ? 'ignore' : 'inherit';
-    const child = spawn(program, args, { cwd: ROOT, detached: true, stdio: ['ignore', output, stderr] });
-    this.#running.add(child);
-    child.once('exit', () => this.#running.delete(child));
-    child.once('error', () => this.#running.delete(child));
-    return child;
-  }
-
-  /** Ends every child, the youngest first: asks, waits, then kills. A publisher that loses its server would complain. */
-  async stop(): Promise<void> {
-    for (const child of [...this.#running].toReversed()) {
-      const deadline = AbortSignal.timeout(10_000);
-      signalGroup(child, 'SIGTERM');
-      while (this.#running.has(child) && !deadline.aborted) await delay(20);
-      signalGroup(child, 'SIGKILL');
-    }
-  }
-}
-
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, signal);
-  } catch {
-    // The group is gone already.
-  }
-}
-
 async function isFree(host: string, port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve) => {
@@ -95,11 +62,12 @@ async function choosePort(options: Options, host: string, usual: number): Promis
   return options.hasAutoPorts && !(await isFree(host, usual)) ? '0' : String(usual);
 }
 
+/** Starts Millrace; resolves when it is ready. */
 async function startStandalone(
   options: Options,
   channelFile: string,
   children: Children,
-): Promise<Addresses> {
+): Promise<{ readonly addresses: Addresses; readonly ended: Promise<never> }> {
   const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
   const args = [
     ...['services/standalone/src/main.ts', '--printAddresses', 'true', '--stateDirectory', STATE_DIRECTORY],
@@ -109,17 +77,26 @@ async function startStandalone(
     ...['--playlistApi.channelFiles', channelFile],
     ...['--admin.port', await choosePort(options, '127.0.0.1', 9200)],
   ];
-  const child = children.spawn(process.execPath, args, 'pipe');
-  const output = child.stdout;
-  if (output === null) throw new Error('the child has no standard output');
-  return new Promise((resolve, reject) => {
-    createInterface({ input: output }).once('line', (line) => resolve(JSON.parse(line) as Addresses));
-    child.once('exit', (code) => {
-      // It has said why in one sentence.
-      reject(code === 2 ? new CannotStart('') : new Error(`Millrace ended with exit code ${String(code)}.`));
-    });
-    setTimeout(() => reject(new Error('Millrace was not ready in time.')), READY_DEADLINE_MS).unref();
+  const child = children.spawn(process.execPath, args);
+  const ended = whenMillraceEnds(child);
+  const ready = new Promise<Addresses>((resolve) => {
+    createInterface({ input: child.output }).once('line', (line) => resolve(JSON.parse(line) as Addresses));
   });
+  const late = delay(READY_DEADLINE_MS, undefined, { ref: false }).then(() => {
+    throw new Error('Millrace was not ready in time.');
+  });
+  return { addresses: await Promise.race([ready, ended, late]), ended };
+}
+
+/** Rejects when Millrace ends, which it never does by itself unless something is wrong. */
+function whenMillraceEnds(child: Child): Promise<never> {
+  const ended = child.ended.then(({ how, isRefusal }) => {
+    // It has said why in one sentence.
+    throw isRefusal ? new CannotStart('') : new Error(`Millrace has ended (${how}).`);
+  });
+  // Whoever waits for something else meanwhile hears of it later.
+  ended.catch(() => undefined);
+  return ended;
 }
 
 function lanAddress(): string | undefined {
@@ -137,20 +114,26 @@ interface Demo {
   readonly hasFullLadder: boolean;
 }
 
-/** Keeps the test picture on the channel until `stopped` is aborted, but for the time in which somebody else publishes. */
-async function keepPublishing(demo: Demo, children: Children, stopped: AbortSignal): Promise<void> {
+/**
+ * Keeps the test picture on the channel until `stopped` is aborted, but for the time in which somebody else publishes. Throws
+ * when it ends by itself before `playable` is aborted.
+ */
+async function keepPublishing(
+  demo: Demo,
+  children: Children,
+  { playable, stopped }: { readonly playable: AbortSignal; readonly stopped: AbortSignal },
+): Promise<void> {
   const size = demo.hasFullLadder ? { width: 1280, height: 720 } : { width: 854, height: 480 };
   const args = testPictureArguments({
     ...{ ...size, frameRate: 30, bitrateBps: 2_500_000, keyframeSeconds: 2 },
     url: demo.rtmpUrl,
   });
   while (!stopped.aborted) {
-    if (!(await isLive(demo))) {
-      const publisher = children.spawn('ffmpeg', args, 'ignore');
-      await new Promise((resolve) => {
-        publisher.once('exit', resolve);
-        publisher.once('error', resolve);
-      });
+    if (!(await isLive(demo)) && !stopped.aborted) {
+      const { how, lastWords } = await children.spawn('ffmpeg', args, { isQuiet: true }).ended;
+      if (!playable.aborted && !stopped.aborted && !(await isLive(demo))) {
+        throw new Error(`The publisher of the test picture has ended (${how}).\n${lastWords}`);
+      }
     }
     await delay(1000, undefined, { signal: stopped }).catch(() => undefined);
   }
@@ -190,7 +173,7 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
   process.stdout.write('Starting Millrace ...\n');
   const hasFullLadder = availableParallelism() >= FULL_LADDER_CORES;
   const demo = declareDemoChannel(STATE_DIRECTORY, hasFullLadder);
-  const local = await startStandalone(options, demo.channelFile, children);
+  const { addresses: local, ended } = await startStandalone(options, demo.channelFile, children);
   const token = readFileSync(join(STATE_DIRECTORY, 'admin-token'), 'utf8').trim();
   if (options.hasDemo) {
     process.stdout.write('Publishing the test picture ...\n');
@@ -199,8 +182,13 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
       channelUrl: `${withHost(local.http, '127.0.0.1')}/v1/channels/demo`,
       ...{ token, hasFullLadder },
     };
-    void keepPublishing(publishing, children, stopped);
-    await waitUntilPlayable(`${withHost(local.http, '127.0.0.1')}/play/demo/index.m3u8`, stopped);
+    const playable = new AbortController();
+    const published = keepPublishing(publishing, children, { playable: playable.signal, stopped });
+    // The first that fails is told of.
+    published.catch(() => undefined);
+    const url = `${withHost(local.http, '127.0.0.1')}/play/demo/index.m3u8`;
+    await Promise.race([waitUntilPlayable(url, stopped), published, ended]);
+    playable.abort();
     if (stopped.aborted) return;
   }
   const host = options.isLan ? (lanAddress() ?? '127.0.0.1') : '127.0.0.1';
@@ -228,7 +216,7 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
     '',
   ];
   process.stdout.write(lines.join('\n'));
-  await new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve()));
+  await ended;
 }
 
 async function main(): Promise<number> {
