@@ -137,7 +137,7 @@ describe('a primary and a backup encoder on two ingests', () => {
         const { channel, primary, backup } = await openChannel('lost-ingest');
         primary();
         await waitForPlayable(channel);
-        const [ingest] = await Promise.all([busiest(cluster.of('ingest'), 'millrace_ingest_publications')]);
+        const ingest = await busiest(cluster.of('ingest'), 'millrace_ingest_publications');
         const second = backup();
         const { verdict: watched, splices, segments } = await watch(channel);
         await standingBy();

@@ -11,7 +11,7 @@ import type {
 } from '@millrace/runtime';
 import type { IngestConfig } from '../config.ts';
 import { withDeadline } from './deadline.ts';
-import type { LossReason } from './encoder-feed.ts';
+import type { EncoderFeed, LossReason } from './encoder-feed.ts';
 import { Publication } from './publication.ts';
 import { PublicationLimits } from './publication-limits.ts';
 import type { Admission, PublishAdmission, PublishRequest } from './publish-admission.ts';
@@ -51,8 +51,8 @@ const STANDBY_DEADLINE_MS = 1000;
 const WRITE_DEADLINE_MS = 2000;
 
 /**
- * Keeps the publications of this ingest: admitted, renewed in the store, ended when their key is revoked or another one has
- * taken the channel over.
+ * Keeps the publications of this ingest: admitted, renewed in the store, ended when their key is revoked, their channel is
+ * disabled or another one has taken it over.
  */
 export class PublicationDesk {
   readonly #dependencies: PublicationDeskDependencies;
@@ -97,11 +97,15 @@ export class PublicationDesk {
     }, STANDBY_INTERVAL_MS);
     this.#unsubscribe = bus.subscribe(({ event }) => {
       // A key that is rotated stays valid for its overlap, and is revoked when that is over.
-      if (event.type !== 'StreamKeyChanged' || event.data.change !== 'revoked') return;
-      const { streamKeyId } = event.data;
-      admission.revoke(streamKeyId);
-      for (const feed of [...this.#publications.values(), ...this.#standbys]) {
-        if (feed.streamKeyId === streamKeyId) feed.end('key-revoked');
+      if (event.type === 'StreamKeyChanged' && event.data.change === 'revoked') {
+        const { streamKeyId } = event.data;
+        admission.revoke(streamKeyId);
+        for (const feed of this.#feeds()) if (feed.streamKeyId === streamKeyId) feed.end('key-revoked');
+      } else if (event.type === 'ChannelChanged' && event.data.change === 'disabled') {
+        // Its session waits out its grace time, as after any loss: who enables it again meanwhile continues it.
+        const { channel } = event.data;
+        admission.disable(channel);
+        for (const feed of this.#feeds()) if (feed.channel === channel) feed.end('channel-disabled');
       }
     });
   }
@@ -113,7 +117,7 @@ export class PublicationDesk {
     clearInterval(this.#tickTimer);
     clearInterval(this.#standbyTimer);
     this.#unsubscribe?.();
-    for (const feed of [...this.#standbys, ...this.#publications.values()]) feed.end('shutdown');
+    for (const feed of this.#feeds()) feed.end('shutdown');
     const { promise: expiry, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, deadlineMs);
     await Promise.race([Promise.all(this.#releasing.values()), expiry]);
@@ -146,6 +150,11 @@ export class PublicationDesk {
       events.emit({ type: 'PublicationRefused', data: { channel, errorId, remoteAddress } });
       throw error;
     }
+  }
+
+  /** Every encoder that is here; the publication of one that takes turns ends with it. */
+  #feeds(): readonly EncoderFeed[] {
+    return [...this.#standbys, ...this.#publications.values()];
   }
 
   get #standbyBytes(): number {

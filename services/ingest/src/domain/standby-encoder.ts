@@ -37,6 +37,7 @@ const MAX_MISSING_MS = 800;
  * times a second.
  */
 export class StandbyEncoder implements EncoderFeed {
+  readonly channel: string;
   readonly streamKeyId: string;
   readonly #options: StandbyEncoderOptions;
   readonly #input = new MediaInput();
@@ -52,6 +53,7 @@ export class StandbyEncoder implements EncoderFeed {
 
   constructor(options: StandbyEncoderOptions) {
     this.#options = options;
+    this.channel = options.channel;
     this.streamKeyId = options.streamKeyId;
     this.#buffer = new StandbyBuffer(options.maxBytes);
   }
@@ -135,7 +137,7 @@ export class StandbyEncoder implements EncoderFeed {
 
   async #tryAir(): Promise<void> {
     if (this.#isClaiming) return;
-    const { claim, giveBack, logger, channel } = this.#options;
+    const { claim, giveBack, logger } = this.#options;
     this.#isClaiming = true;
     try {
       const outcome = await claim();
@@ -146,7 +148,10 @@ export class StandbyEncoder implements EncoderFeed {
       this.#wasReplaced = false;
     } catch (error) {
       if (this.isOnAir) this.end('protocol-error');
-      logger.debug({ err: error, channel }, 'An encoder that stands by could not ask for the channel');
+      logger.debug(
+        { err: error, channel: this.channel },
+        'An encoder that stands by could not ask for the channel',
+      );
     } finally {
       this.#isClaiming = false;
     }

@@ -12,6 +12,7 @@ import { WaiterLimit, WaitingRoom } from './waiting-room.ts';
 export interface DirectoryLimits extends SessionLimits, MemoryLimits {
   readonly maxSessions: number;
   readonly maxWaiters: number;
+  readonly maxIndexReaders: number;
 }
 
 /** Which sessions are to be held here, where there are other packagers. */
@@ -56,13 +57,15 @@ export class SessionDirectory {
   readonly #observer: SessionObserver;
   readonly #budget: MemoryBudget;
   readonly #waiterLimit: WaiterLimit;
+  /** Places of the segment index's readers: services, whom viewers must not be able to keep out. */
+  readonly readerLimit: WaiterLimit;
   readonly #sessions = new Map<string, SessionWindow>();
   /** Records of sessions that other packagers have. */
   readonly #elsewhere = new Map<string, session.SessionRecord>();
   readonly #residence: Residence | undefined;
   readonly #forgotten = new Set<string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  /** Those who wait for a session to become known. */
+  /** Readers who wait for a session to become known. */
   readonly arrivals: WaitingRoom;
   readonly #abort = new AbortController();
   #following: Promise<void> = Promise.resolve();
@@ -82,9 +85,10 @@ export class SessionDirectory {
     this.#clock = options.clock;
     this.#residence = options.residence;
     this.#logger = options.logger;
-    this.#budget = new MemoryBudget(options.limits);
+    this.#budget = new MemoryBudget(options.limits, () => this.#letGo());
     this.#waiterLimit = new WaiterLimit(options.limits.maxWaiters);
-    this.arrivals = new WaitingRoom(this.#waiterLimit);
+    this.readerLimit = new WaiterLimit(options.limits.maxIndexReaders);
+    this.arrivals = new WaitingRoom(this.readerLimit);
     const { observer } = options;
     this.#observer = {
       onPartStored: (part) => observer.onPartStored(part),
@@ -101,7 +105,7 @@ export class SessionDirectory {
     return this.#budget.totalBytes;
   }
 
-  /** Requests and readers that are held. */
+  /** Requests that are held. */
   get waiterCount(): number {
     return this.#waiterLimit.count;
   }
@@ -259,6 +263,12 @@ export class SessionDirectory {
     if (window.hasEnded && isEmpty) this.#forget(window);
     else if (window.hasEnded) this.#awaitEnd(window);
     this.arrivals.wake();
+  }
+
+  /** Whatever session is short of memory, what all of them may let go of by now makes room for it. */
+  #letGo(): void {
+    const nowMs = this.#clock();
+    for (const window of this.#sessions.values()) window.letGo(nowMs);
   }
 
   /** True when there is no place for one more session; said once, until there is one again. */

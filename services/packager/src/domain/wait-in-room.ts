@@ -1,8 +1,16 @@
 import { ServiceError } from '@millrace/runtime';
-import type { WaitingRoom } from './waiting-room.ts';
+import type { WaiterLimit, WaitingRoom } from './waiting-room.ts';
 
 /** Longest single wait; whoever is still there waits again. */
 const WAIT_MS = 60_000;
+
+/** How long somebody waits, and by whose leave. */
+export interface WaitOptions {
+  readonly signal: AbortSignal;
+  readonly deadlineMs?: number;
+  /** Places that are taken instead of the room's. */
+  readonly limit?: WaiterLimit;
+}
 
 /**
  * Waits in a room until the condition holds: true then; false when the deadline passes, the signal is aborted or the room is
@@ -11,14 +19,18 @@ const WAIT_MS = 60_000;
 export async function waitInRoom(
   room: WaitingRoom,
   isReady: () => boolean,
-  { signal, deadlineMs = Infinity }: { readonly signal: AbortSignal; readonly deadlineMs?: number },
+  { signal, deadlineMs = Infinity, limit }: WaitOptions,
 ): Promise<boolean> {
   const endsAtMs = performance.now() + deadlineMs;
   while (!signal.aborted) {
     if (isReady()) return true;
     const leftMs = endsAtMs - performance.now();
     if (room.isClosed || leftMs <= 0) return false;
-    await waitOnce(room, isReady, signal, Math.min(leftMs, WAIT_MS));
+    await waitOnce(room, isReady, {
+      signal,
+      deadlineMs: Math.min(leftMs, WAIT_MS),
+      ...(limit === undefined ? {} : { limit }),
+    });
   }
   return false;
 }
@@ -26,24 +38,24 @@ export async function waitInRoom(
 function waitOnce(
   room: WaitingRoom,
   isReady: () => boolean,
-  signal: AbortSignal,
-  waitMs: number,
+  { signal, deadlineMs, limit }: WaitOptions & { readonly deadlineMs: number },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       leave?.();
       resolve();
     };
-    const leave = room.wait(isReady, waitMs, () => {
+    const onEnd = (): void => {
       signal.removeEventListener('abort', onAbort);
       resolve();
-    });
+    };
+    const leave = room.wait(isReady, deadlineMs, onEnd, limit);
     if (leave === undefined) {
       reject(
         new ServiceError(
           'RESOURCE_EXHAUSTED',
           'PACKAGER_LIMIT',
-          'This packager holds as many waits as limits.maxWaiters allows.',
+          'This packager holds as many waits as limits.maxWaiters and limits.maxIndexReaders allow.',
         ),
       );
       return;

@@ -9,6 +9,10 @@ import { storedChannelSchema, storedLadderSchema, storedStreamKeySchema } from '
 /** Names, all with score 0, so that they are in order. An index: it may hold names of what is gone, never lack one. */
 const CHANNEL_NAMES = 'channels';
 const LADDER_NAMES = 'ladders';
+/** Channel and id of stream keys by their end. An index as well: the key itself says whether it is over. */
+const KEY_ENDS = 'streamkey-ends';
+/** Keys that are looked at in one step of the janitor's. */
+const MAX_EXPIRED = 1000;
 /** The field of a channel's hash with the channel itself; its stream keys are beside it. */
 const CHANNEL_FIELD = 'channel';
 
@@ -93,10 +97,7 @@ export class RedisChannelStore implements ChannelStore {
 
   async findStreamKey(sha256: string): Promise<StoredStreamKey | undefined> {
     const owner = await this.#redis.do((client) => client.get(hashKey(sha256)));
-    const [channel, id] = owner?.split(' ') ?? [];
-    if (channel === undefined || id === undefined) return undefined;
-    const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
-    const key = this.#parse(storedStreamKeySchema, text, channel);
+    const key = owner === null ? undefined : await this.#keyOf(owner);
     return key?.sha256 === sha256 ? key : undefined;
   }
 
@@ -115,6 +116,10 @@ export class RedisChannelStore implements ChannelStore {
     const isFree = await this.#redis.do((client) => client.set(hashKey(sha256), owner, 'NX'));
     const holder = isFree === null ? await this.findStreamKey(sha256) : undefined;
     if (holder !== undefined && !(holder.id === id && holder.channel === channel)) return false;
+    if (key.expiresAtMs !== undefined) {
+      const endsAtMs = key.expiresAtMs;
+      await this.#redis.do((client) => client.zadd(KEY_ENDS, endsAtMs, owner));
+    }
     const args = [CHANNEL_FIELD, keyField(id), JSON.stringify(key)];
     const old = await this.#redis.run(PUT_STREAM_KEY, [channelKey(channel)], args);
     if (old === null) {
@@ -125,6 +130,23 @@ export class RedisChannelStore implements ChannelStore {
     await this.#redis.do((client) => client.set(hashKey(sha256), owner));
     await this.#forgetHash(this.#parse(storedStreamKeySchema, textOf(old), channel)?.sha256, sha256);
     return true;
+  }
+
+  async listExpiredStreamKeys(nowMs: number): Promise<readonly StoredStreamKey[]> {
+    const owners = await this.#redis.do((client) =>
+      client.zrangebyscore(KEY_ENDS, '-inf', nowMs, 'LIMIT', 0, MAX_EXPIRED),
+    );
+    const keys = await Promise.all(owners.map((owner) => this.#keyOf(owner)));
+    const isExpired = (key: StoredStreamKey | undefined): boolean => (key?.expiresAtMs ?? Infinity) <= nowMs;
+    const over = owners.filter((_, index) => !isExpired(keys[index]));
+    if (over.length > 0) await this.#redis.do((client) => client.zrem(KEY_ENDS, ...over));
+    return keys.filter((key) => key !== undefined).filter(isExpired);
+  }
+
+  async #keyOf(owner: string): Promise<StoredStreamKey | undefined> {
+    const [channel = '', id = ''] = owner.split(' ');
+    const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
+    return this.#parse(storedStreamKeySchema, text, channel);
   }
 
   async deleteStreamKey(channel: string, id: string): Promise<boolean> {
