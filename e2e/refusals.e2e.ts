@@ -15,10 +15,14 @@ import {
 } from './verbs/millrace.ts';
 import type { Channel, Millrace } from './verbs/millrace.ts';
 import { publish } from './verbs/publish.ts';
+import type { Publisher } from './verbs/publish.ts';
+import { followRows } from './verbs/served-rows.ts';
 import { waitFor } from './verbs/wait-for.ts';
 
 /** An encoder whose key was taken back sends on for no longer. */
 const DROPPED_WITHIN_MS = 5000;
+/** Until the last segment of a session that waits a second for its encoder is followed by the end. */
+const PLAYED_OUT_WITHIN_MS = 15_000;
 
 let millrace: Millrace;
 let channel: Channel;
@@ -34,6 +38,21 @@ beforeAll(async () => {
 }, TEST_DEADLINE_MS);
 
 afterAll(stopAll);
+
+/** A channel of its own for a test. */
+async function open(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<Channel> {
+  const opened = await createChannel(millrace, name, { ladder: [SMALL_RUNG], ...settings });
+  secrets.push(opened.streamKey);
+  return opened;
+}
+
+/** The encoder is told why and gone within the time that it may take. */
+async function expectDropped(encoder: Publisher, words: RegExp): Promise<void> {
+  const deadline = delay(DROPPED_WITHIN_MS, undefined, { ref: false });
+  expect(await Promise.race([encoder.ended, deadline])).toMatchObject({ code: expect.any(Number) });
+  expect((await encoder.ended).code).not.toBe(0);
+  expect(encoder.stderr()).toMatch(words);
+}
 
 /** Publishes and gives what the encoder says when it is refused. */
 async function refusalOf(url: string): Promise<string> {
@@ -101,23 +120,17 @@ describe('an encoder is refused with a reason that its user sees', () => {
   ])(
     'a key that is $name while its encoder is live: that one is dropped with words, another one goes on',
     async ({ name, takeBack }) => {
-      const open = async (role: string): Promise<Channel> => {
-        const opened = await createChannel(millrace, `${role}-${name.replaceAll(' ', '-')}`, {
-          ladder: [SMALL_RUNG],
-        });
-        secrets.push(opened.streamKey);
-        return opened;
-      };
-      const [dropped, untouched] = await Promise.all([open('dropped'), open('untouched')]);
+      const suffix = name.replaceAll(' ', '-');
+      const [dropped, untouched] = await Promise.all([
+        open(`dropped-${suffix}`),
+        open(`untouched-${suffix}`),
+      ]);
       const victim = publish(dropped.publishUrl, clip, { isLooping: true });
       const bystander = publish(untouched.publishUrl, clip, { isLooping: true });
       await Promise.all([waitForPlayable(dropped), waitForPlayable(untouched)]);
 
       const issued = await takeBack(`/channels/${dropped.name}/stream-keys/${dropped.streamKeyId}`);
-      const deadline = delay(DROPPED_WITHIN_MS, undefined, { ref: false });
-      expect(await Promise.race([victim.ended, deadline])).toMatchObject({ code: expect.any(Number) });
-      expect((await victim.ended).code).not.toBe(0);
-      expect(victim.stderr()).toMatch(/Server error: .*stream key was revoked/i);
+      await expectDropped(victim, /Server error: .*stream key was revoked/i);
       expect(await refusalOf(dropped.publishUrl)).toMatch(/Server error: .*stream key/i);
 
       await waitForSegments(untouched, 3);
@@ -134,6 +147,46 @@ describe('an encoder is refused with a reason that its user sees', () => {
         return session?.state === 'live' && session.periods.length === 2;
       });
       await successor.stop();
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test(
+    'a channel that is disabled while it is live: its encoder is dropped with words and stays out, its session ends, another one goes on',
+    async () => {
+      const settings = { graceSeconds: 1 };
+      const [disabled, untouched] = await Promise.all([
+        open('disabled', settings),
+        open('untouched-by-disabling'),
+      ]);
+      const victim = publish(disabled.publishUrl, clip, { isLooping: true });
+      const bystander = publish(untouched.publishUrl, clip, { isLooping: true });
+      await Promise.all([waitForPlayable(disabled), waitForPlayable(untouched)]);
+      const live = await sessionOf(millrace, disabled);
+
+      const enable = (isEnabled: boolean): Promise<unknown> =>
+        api(millrace, 'PUT', `/channels/${disabled.name}`, {
+          settings: { ladder: [SMALL_RUNG], ...settings, isEnabled },
+        });
+      await enable(false);
+      await expectDropped(victim, /Server error: .*channel was disabled/i);
+      expect(await refusalOf(disabled.publishUrl)).toMatch(/Server error: .*channel is disabled/i);
+      // Its players see it out.
+      await followRows(millrace.http, live?.id ?? '', [SMALL_RUNG.name], PLAYED_OUT_WITHIN_MS);
+      expect(await sessionOf(millrace, disabled)).toMatchObject({ id: live?.id, state: 'ended' });
+
+      await waitForSegments(untouched, 3);
+      expect(bystander.isRunning()).toBe(true);
+      expect(await sessionOf(millrace, untouched)).toMatchObject({ state: 'live', periods: [{}] });
+      await bystander.stop();
+
+      await enable(true);
+      const again = publish(disabled.publishUrl, clip, { isLooping: true });
+      await waitFor('it is live again, in a session of its own', async () => {
+        const next = await sessionOf(millrace, disabled);
+        return next?.state === 'live' && next.id !== live?.id;
+      });
+      await again.stop();
     },
     TEST_DEADLINE_MS,
   );

@@ -15,7 +15,7 @@ import {
   withLogs,
 } from './verbs/millrace.ts';
 import type { Channel, Millrace } from './verbs/millrace.ts';
-import { publish } from './verbs/publish.ts';
+import { publish, publishInTime } from './verbs/publish.ts';
 
 const SIZE = isLong ? '1280x720' : '426x240';
 const SECONDS = mediaSeconds(10);
@@ -26,7 +26,7 @@ afterAll(stopAll);
 async function publishToTheEnd(
   millrace: Millrace,
   name: string,
-  settings: { readonly ladder: readonly unknown[] },
+  settings: { readonly ladder: readonly unknown[]; readonly graceSeconds?: number },
   options: ClipOptions,
 ): Promise<{
   readonly verdict: Verdict;
@@ -34,9 +34,10 @@ async function publishToTheEnd(
   readonly ffmpegs: number;
   readonly frames: number;
 }> {
-  const channel = await createChannel(millrace, name, { ...settings, graceSeconds: 2 });
+  const channel = await createChannel(millrace, name, { graceSeconds: 2, ...settings });
   const clip = await makeClip(options);
-  const publisher = publish(channel.publishUrl, clip);
+  const isPausing = options.hole !== undefined && options.audio === undefined;
+  const publisher = (isPausing ? publishInTime : publish)(channel.publishUrl, clip);
   await waitForPlayable(channel);
   const ffmpegs = ffmpegsOf(millrace).length;
   const verdict = await observe({
@@ -104,6 +105,42 @@ describe('the `source` rung', () => {
           expect(never.verdict.renditions.map(({ label }) => label).sort()).toEqual([
             ...[`${SMALL_RUNG.name}/index`, `${SMALL_RUNG.name}/ts`, 'audio/index'],
           ]);
+        },
+      );
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test.concurrent.each([
+    ['drops frames', { hole: { from: 4.8, to: 6.3 } }],
+    // Video alone: of two tracks ffmpeg keeps the last message back until the other track goes on.
+    ['pauses', { hole: { from: 4.5, to: 6.5 }, audio: undefined }],
+  ] as const)(
+    'of an encoder that %s across a segment boundary: gaps where the hole is, and no other rung lacks anything',
+    async (what, input) => {
+      const millrace = await startMillrace();
+      await withLogs(
+        () => millrace,
+        async () => {
+          const { verdict } = await publishToTheEnd(
+            millrace,
+            `source-${what.replaceAll(' ', '-')}`,
+            // A pause is one up to the grace time.
+            { ladder: ['source', SMALL_RUNG], graceSeconds: 4 },
+            // With B-frames x264 decodes across the hole, so that the decode times that are sent have none.
+            { ...source, bFrames: 0, seconds: SECONDS + 2, ...input },
+          );
+          expect(verdict.violations).toEqual([]);
+          expect(verdict.discontinuities).toBe(0);
+          // The hole begins in one segment and ends in the next.
+          const passedThrough = renditionOf(verdict, 'source/index');
+          expect(passedThrough).toMatchObject({ gaps: 2, missingSegments: 0 });
+          const segments = passedThrough.segments + 2;
+          expect(segments).toBeGreaterThanOrEqual(SECONDS / 2);
+          const others = verdict.renditions.filter(({ label }) => !label.startsWith('source/'));
+          expect(others.length).toBeGreaterThanOrEqual(2);
+          for (const { label, ...seen } of others)
+            expect({ label, ...seen }).toMatchObject({ gaps: 0, missingSegments: 0, segments });
         },
       );
     },

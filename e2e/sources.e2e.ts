@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { observe } from './observer/observe.ts';
 import type { Verdict } from './observer/verdict.ts';
+import { runProgram } from './observer/run-program.ts';
 import { stopAll } from './verbs/children.ts';
 import { frameRateOf, makeClip, USUAL } from './verbs/clip.ts';
 import type { ClipOptions } from './verbs/clip.ts';
@@ -9,7 +10,7 @@ import { isLong, lazily, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS } from 
 import { createChannel, startMillrace, waitForPlayable, withLogs } from './verbs/millrace.ts';
 import type { Channel } from './verbs/millrace.ts';
 import { publish, publishGStreamer } from './verbs/publish.ts';
-import type { Publisher } from './verbs/publish.ts';
+import type { GStreamerOptions, Publisher } from './verbs/publish.ts';
 
 const millrace = lazily(() => startMillrace());
 const SIZE = isLong ? '1280x720' : '426x240';
@@ -44,10 +45,33 @@ const SOURCES: readonly Source[] = [
   { name: 'timestamps from just below 2^31 ms', clip: usual, firstTimestampMs: 2 ** 31 - 5000 },
 ];
 
-async function open(name: string): Promise<Channel> {
+/** What GStreamer can make of the same. */
+const [WIDTH = 0, HEIGHT = 0] = SIZE.split('x').map(Number);
+const GSTREAMER: readonly ({ readonly name: string } & Omit<GStreamerOptions, 'seconds'>)[] = [
+  {
+    name: 'GStreamer',
+    video: { width: WIDTH, height: HEIGHT, rate: 30 },
+    audio: { rate: 48_000, channels: 2 },
+  },
+  {
+    name: 'GStreamer, 25 fps, 44.1 kHz mono',
+    video: { width: WIDTH, height: HEIGHT, rate: 25 },
+    audio: { rate: 44_100, channels: 1 },
+  },
+  { name: 'GStreamer, no audio', video: { width: WIDTH, height: HEIGHT, rate: 30 } },
+  { name: 'GStreamer, audio only', audio: { rate: 48_000, channels: 2 } },
+  {
+    name: 'GStreamer, a portrait picture',
+    video: { width: HEIGHT, height: WIDTH, rate: 30 },
+    audio: { rate: 48_000, channels: 2 },
+  },
+];
+
+async function open(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<Channel> {
   return createChannel(await millrace(), name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'), {
     ladder: [SMALL_RUNG],
     graceSeconds: 2,
+    ...settings,
   });
 }
 
@@ -80,16 +104,9 @@ describe('what encoders send', () => {
           const verdict = await watchToTheEnd(channel, publisher);
           expect(await publisher.ended).toMatchObject({ code: 0 });
           expectFlawless(verdict);
-          expect(verdict.renditions.map(({ label }) => label).sort()).toEqual([
-            ...(hasVideo ? [`${SMALL_RUNG.name}/index`, `${SMALL_RUNG.name}/ts`] : []),
-            ...(hasAudio ? ['audio/index'] : []),
-            ...(hasVideo ? [] : ['audio/ts']),
-          ]);
+          expectRenditions(verdict, hasVideo, hasAudio);
           if (hasVideo) expectFrames(verdict, options, clip.frames);
-          if (hasAudio) {
-            const audio = renditionOf(verdict, 'audio/index');
-            expect(Math.abs(audio.mediaSeconds - SECONDS)).toBeLessThan(0.2);
-          }
+          if (hasAudio) expectAudio(verdict);
         },
       );
     },
@@ -97,33 +114,75 @@ describe('what encoders send', () => {
   );
 
   test.concurrent(
-    'GStreamer: every frame comes out, exactly in its place',
+    'the preset `quality`, with B-frames of its own: every frame comes out, exactly in its place',
     async () => {
       const system = await millrace();
       await withLogs(
         () => system,
         async () => {
-          const channel = await open('gstreamer');
-          const [width = 0, height = 0] = SIZE.split('x').map(Number);
+          const channel = await open('quality', { preset: 'quality' });
+          const clip = await makeClip({ ...usual, bFrames: 0, seconds: SECONDS });
+          const publisher = publish(channel.publishUrl, clip);
+          const watched = watchToTheEnd(channel, publisher);
+          await waitForPlayable(channel);
+          const { stdout } = await runProgram('ffprobe', [
+            ...['-v', 'error', '-select_streams', 'v', '-show_entries', 'stream=has_b_frames'],
+            ...['-of', 'csv=p=0', channel.hls[0]],
+          ]);
+          // The encoder sent none: they are those of x264 with the preset.
+          expect(Number.parseInt(stdout, 10)).toBeGreaterThan(0);
+          const verdict = await watched;
+          expect(await publisher.ended).toMatchObject({ code: 0 });
+          expectFlawless(verdict);
+          expectFrames(verdict, usual, clip.frames);
+          expectAudio(verdict);
+        },
+      );
+    },
+    TEST_DEADLINE_MS,
+  );
+
+  test.concurrent.each(GSTREAMER)(
+    '$name: every frame comes out, exactly in its place',
+    async ({ name, video, audio }) => {
+      const system = await millrace();
+      await withLogs(
+        () => system,
+        async () => {
+          const channel = await open(name);
           const publisher = publishGStreamer(channel.publishUrl, {
-            width,
-            height,
-            rate: 30,
+            ...(video === undefined ? {} : { video }),
+            ...(audio === undefined ? {} : { audio }),
             seconds: SECONDS,
           });
           const verdict = await watchToTheEnd(channel, publisher);
           expect(await publisher.ended).toMatchObject({ code: 0 });
           expectFlawless(verdict);
-          expect(renditionOf(verdict, `${SMALL_RUNG.name}/index`)).toMatchObject({
-            frames: 30 * SECONDS,
-            decodedFrames: 30 * SECONDS,
-          });
+          expectRenditions(verdict, video !== undefined, audio !== undefined);
+          if (video !== undefined) {
+            const options = { rate: String(video.rate) };
+            expectFrames(verdict, options, video.rate * SECONDS);
+          }
+          if (audio !== undefined) expectAudio(verdict);
         },
       );
     },
     TEST_DEADLINE_MS,
   );
 });
+
+function expectRenditions(verdict: Verdict, hasVideo: boolean, hasAudio: boolean): void {
+  expect(verdict.renditions.map(({ label }) => label).sort()).toEqual([
+    ...(hasVideo ? [`${SMALL_RUNG.name}/index`, `${SMALL_RUNG.name}/ts`] : []),
+    ...(hasAudio ? ['audio/index'] : []),
+    ...(hasVideo ? [] : ['audio/ts']),
+  ]);
+}
+
+function expectAudio(verdict: Verdict): void {
+  const audio = renditionOf(verdict, 'audio/index');
+  expect(Math.abs(audio.mediaSeconds - SECONDS)).toBeLessThan(0.2);
+}
 
 /** Encoded rungs run at a constant rate: what a variable source left out is there too. */
 function expectFrames(verdict: Verdict, options: ClipOptions, framesSent: number): void {

@@ -14,13 +14,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const ROOT = `${import.meta.dirname}/../`;
 const NOBODY = 65_534;
+/** An address of this machine that a server on 127.0.0.1 does not answer at. */
+const OTHER_ADDRESS = '127.0.0.2';
 const START_DEADLINE_MS = 180_000;
 const STOP_DEADLINE_MS = 30_000;
 
@@ -55,11 +57,11 @@ interface Run {
 }
 
 /** Starts `./scripts/up` as a person does: in a terminal. */
-function up(options: string, env: Readonly<Record<string, string>> = {}): Run {
+function up(options: string, env: Readonly<Record<string, string>> = {}, prefix = ''): Run {
   const terminal = spawn(
     'script',
     // exec: a shell that waits, as dash does, would die of the ctrl-C that is meant for the script.
-    ['--quiet', '--return', '--command', `exec ./scripts/up ${options}`, '/dev/null'],
+    ['--quiet', '--return', '--command', `exec ${prefix} ./scripts/up ${options}`, '/dev/null'],
     {
       cwd: clone,
       env: { ...process.env, TMPDIR: temporary(), ...env },
@@ -111,9 +113,9 @@ function processesOf(path: string): number[] {
     .map(Number);
 }
 
-async function isOpen(port: number): Promise<boolean> {
+async function isOpen(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });
@@ -140,6 +142,24 @@ async function isPlayable(http: string): Promise<boolean> {
   const uri = multivariant.split('\n').find((line) => line !== '' && !line.startsWith('#'));
   const playlist = await (await fetch(new URL(uri ?? '', `${http}/play/demo/`))).text();
   return playlist.includes('#EXTINF');
+}
+
+/** The first cores that this process may run on, as taskset lists them. */
+function firstCores(count: number): string {
+  const allowed = /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  const cores = allowed.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+  return cores.slice(0, count).join(',');
+}
+
+/** Files below a folder that hold a text. */
+function filesWith(folder: string, text: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => readFileSync(path).includes(text));
 }
 
 /** Every command of the system but some, as a PATH. */
@@ -172,6 +192,13 @@ describe('./scripts/up in a clean clone', () => {
       key = /OBS stream key\s+(\S+)/.exec(run.output())?.[1] ?? '';
       expect(key).not.toBe('');
       expect(statSync(join(clone, '.millrace')).mode & 0o777).toBe(0o700);
+      const token = readFileSync(join(clone, '.millrace/admin-token'), 'utf8').trim();
+      const unlocked = await fetch(`${http}/v1/channels`, { headers: { authorization: `Bearer ${token}` } });
+      expect(unlocked.status).toBe(200);
+      // By the script, in one line; what it starts writes to the same terminal.
+      expect(run.output().split(token)).toHaveLength(2);
+      expect(run.output()).toMatch(/API\s.*admin token/);
+      expect(filesWith(join(clone, '.millrace'), token)).toEqual([join(clone, '.millrace/admin-token')]);
       run.terminal.stdin?.write('\x03');
       expect(await run.ended).toBe(0);
       await expectNothingLeft([rtmpPort, Number(new URL(http).port)]);
@@ -204,9 +231,92 @@ describe('./scripts/up in a clean clone', () => {
       const { http, rtmpPort } = await untilLive(run);
       expect(run.output()).toContain('Millrace is ready');
       expect((await fetch(`${http}/play/demo/index.m3u8`)).status).toBe(404);
+      // Nobody but this machine gets in by default: 127.0.0.2 is one of its addresses as well.
+      for (const port of [rtmpPort, Number(new URL(http).port)]) {
+        expect(await isOpen(port)).toBe(true);
+        expect(await isOpen(port, OTHER_ADDRESS)).toBe(false);
+      }
       run.terminal.kill('SIGKILL');
       await run.ended;
       await expectNothingLeft([rtmpPort, Number(new URL(http).port)]);
+    },
+    START_DEADLINE_MS + STOP_DEADLINE_MS,
+  );
+
+  test(
+    '--lan listens on all addresses and prints those of the network',
+    async () => {
+      const run = up('--auto-ports --no-demo --lan');
+      const { http, rtmpPort } = await untilLive(run);
+      const { hostname, port } = new URL(http);
+      const network = Object.values(networkInterfaces())
+        .flat()
+        .flatMap((address) => (address?.family === 'IPv4' && !address.internal ? [address.address] : []));
+      expect(network.length === 0 ? ['127.0.0.1'] : network).toContain(hostname);
+      for (const shown of [`rtmp://${hostname}:${rtmpPort}/live`, `${http}/play/demo/index.m3u8`]) {
+        expect(run.output()).toContain(shown);
+      }
+      for (const host of ['127.0.0.1', OTHER_ADDRESS, ...network]) {
+        expect(await isOpen(rtmpPort, host)).toBe(true);
+        expect(await isOpen(Number(port), host)).toBe(true);
+      }
+      run.terminal.stdin?.write('\x03');
+      expect(await run.ended).toBe(0);
+      await expectNothingLeft([rtmpPort, Number(port)]);
+    },
+    START_DEADLINE_MS + STOP_DEADLINE_MS,
+  );
+
+  test(
+    'below 4 cores it says that the demo has the two lower rungs, and so it has',
+    async () => {
+      const run = up('--auto-ports', {}, `taskset --cpu-list ${firstCores(3)}`);
+      const { http, rtmpPort } = await untilLive(run);
+      await until('the sentence', STOP_DEADLINE_MS, () =>
+        /fewer than 4 cores: the demo channel has the two lower rungs \(480p, 360p\)/.test(run.output())
+          ? true
+          : undefined,
+      );
+      const multivariant = await (await fetch(`${http}/play/demo/index.m3u8`)).text();
+      const sizes = [...multivariant.matchAll(/RESOLUTION=(\w+)/g)].map(([, size]) => size);
+      expect(new Set(sizes)).toEqual(new Set(['854x480', '640x360']));
+      run.terminal.stdin?.write('\x03');
+      expect(await run.ended).toBe(0);
+      await expectNothingLeft([rtmpPort, Number(new URL(http).port)]);
+    },
+    START_DEADLINE_MS + STOP_DEADLINE_MS,
+  );
+
+  test(
+    'Millrace that is killed is said so at once, exit code 1, nothing left running',
+    async () => {
+      const run = up('--auto-ports');
+      const { http, rtmpPort } = await untilLive(run);
+      const [millrace, ...others] = processesOf(clone).filter((pid) =>
+        readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('services/standalone/src/main.ts'),
+      );
+      expect(others).toEqual([]);
+      process.kill(millrace ?? 0, 'SIGKILL');
+      expect(await run.ended).toBe(1);
+      expect(run.output()).toContain('Millrace has ended (SIGKILL).');
+      await expectNothingLeft([rtmpPort, Number(new URL(http).port)]);
+    },
+    START_DEADLINE_MS + STOP_DEADLINE_MS,
+  );
+
+  test(
+    'a test picture that cannot be published is said so at once, with the words of its publisher, exit code 1',
+    async () => {
+      const path = pathWithout('no-picture', 'ffmpeg');
+      const real = execFileSync('sh', ['-c', 'command -v ffmpeg'], { encoding: 'utf8' }).trim();
+      const script = `#!/bin/sh\ncase "$*" in *rtmp://*) echo "no such filter" >&2; exit 1;; esac\nexec ${real} "$@"\n`;
+      writeFileSync(join(path, 'ffmpeg'), script, { mode: 0o755 });
+      const run = up('--auto-ports', { PATH: path });
+      expect(await run.ended).toBe(1);
+      expect(run.output()).toMatch(
+        /publisher of the test picture has ended \(exit code 1\)\.\s+no such filter/,
+      );
+      await expectNothingLeft([]);
     },
     START_DEADLINE_MS + STOP_DEADLINE_MS,
   );

@@ -1,9 +1,7 @@
 /**
- * Starts Millrace, in one process or as separate services, and, unless told otherwise, a publisher that pushes the test picture into it by RTMP; prints
- * where everything is once the stream is playable. `scripts/up` has installed what this needs. Exit codes as stated there.
+ * Starts Millrace, in one process or as separate services, and, unless told otherwise, a publisher that pushes the test
+ * picture into it by RTMP; prints where everything is once the stream is playable. `scripts/up` has installed what this needs. Exit codes as stated there.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, networkInterfaces } from 'node:os';
@@ -11,6 +9,8 @@ import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { keepAdminToken } from '../services/standalone/src/admin-token.ts';
+import { Children } from './children.ts';
+import type { Child } from './children.ts';
 import { startDependencies } from './distributed/dependencies.ts';
 import { startDeployment } from './distributed/deployment.ts';
 import { declareDemoChannel } from './demo-channel.ts';
@@ -67,46 +67,6 @@ function parseOptions(argv: readonly string[]): Options {
   };
 }
 
-/** Children get process groups of their own, so that ctrl-C reaches this process alone and it ends them in order. */
-class Children {
-  readonly #running = new Set<ChildProcess>();
-  readonly #owned: { stop(): Promise<void> }[] = [];
-
-  /** Takes something over that is to be stopped with the children, after them. */
-  own(stoppable: { stop(): Promise<void> }): void {
-    this.#owned.push(stoppable);
-  }
-
-  spawn(program: string, args: readonly string[], output: 'ignore' | 'pipe'): ChildProcess {
-    // What the publisher complains of, a takeover say, is no news for the person in front of the terminal.
-    const stderr = output === 'ignore' ? 'ignore' : 'inherit';
-    const child = spawn(program, args, { cwd: ROOT, detached: true, stdio: ['ignore', output, stderr] });
-    this.#running.add(child);
-    child.once('exit', () => this.#running.delete(child));
-    child.once('error', () => this.#running.delete(child));
-    return child;
-  }
-
-  /** Ends every child, the youngest first: asks, waits, then kills. A publisher that loses its server would complain. */
-  async stop(): Promise<void> {
-    for (const child of [...this.#running].toReversed()) {
-      const deadline = AbortSignal.timeout(10_000);
-      signalGroup(child, 'SIGTERM');
-      while (this.#running.has(child) && !deadline.aborted) await delay(20);
-      signalGroup(child, 'SIGKILL');
-    }
-    for (const owned of this.#owned.splice(0).toReversed()) await owned.stop();
-  }
-}
-
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, signal);
-  } catch {
-    // The group is gone already.
-  }
-}
-
 async function isFree(host: string, port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve) => {
@@ -120,11 +80,15 @@ async function choosePort(options: Options, host: string, usual: number): Promis
   return options.hasAutoPorts && !(await isFree(host, usual)) ? '0' : String(usual);
 }
 
-async function startStandalone(
-  options: Options,
-  channelFile: string,
-  children: Children,
-): Promise<Addresses> {
+/** A Millrace that is ready. */
+interface Started {
+  readonly addresses: Addresses;
+  /** Rejects when it ends. */
+  readonly ended: Promise<never>;
+}
+
+/** Starts Millrace; resolves when it is ready. */
+async function startStandalone(options: Options, channelFile: string, children: Children): Promise<Started> {
   const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
   const args = [
     ...['services/standalone/src/main.ts', '--printAddresses', 'true', '--stateDirectory', STATE_DIRECTORY],
@@ -134,20 +98,29 @@ async function startStandalone(
     ...['--playlistApi.channelFiles', channelFile],
     ...['--admin.port', await choosePort(options, '127.0.0.1', 9200)],
   ];
-  const child = children.spawn(process.execPath, args, 'pipe');
-  const output = child.stdout;
-  if (output === null) throw new Error('the child has no standard output');
-  return new Promise((resolve, reject) => {
-    createInterface({ input: output }).once('line', (line) => {
+  const child = children.spawn(process.execPath, args);
+  const ended = whenMillraceEnds(child);
+  const ready = new Promise<Addresses>((resolve) => {
+    createInterface({ input: child.output }).once('line', (line) => {
       const { rtmp, http, admin } = JSON.parse(line) as PrintedAddresses;
       resolve({ rtmp, http, admins: [admin] });
     });
-    child.once('exit', (code) => {
-      // It has said why in one sentence.
-      reject(code === 2 ? new CannotStart('') : new Error(`Millrace ended with exit code ${String(code)}.`));
-    });
-    setTimeout(() => reject(new Error('Millrace was not ready in time.')), READY_DEADLINE_MS).unref();
   });
+  const late = delay(READY_DEADLINE_MS, undefined, { ref: false }).then(() => {
+    throw new Error('Millrace was not ready in time.');
+  });
+  return { addresses: await Promise.race([ready, ended, late]), ended };
+}
+
+/** Rejects when Millrace ends, which it never does by itself unless something is wrong. */
+function whenMillraceEnds(child: Child): Promise<never> {
+  const ended = child.ended.then(({ how, isRefusal }) => {
+    // It has said why in one sentence.
+    throw isRefusal ? new CannotStart('') : new Error(`Millrace has ended (${how}).`);
+  });
+  // Whoever waits for something else meanwhile hears of it later.
+  ended.catch(() => undefined);
+  return ended;
 }
 
 /** Starts Redis and Kafka (or takes those that the environment names) and every service behind HAProxy. */
@@ -156,7 +129,7 @@ async function startDistributed(
   channelFile: string,
   children: Children,
   stopped: AbortSignal,
-): Promise<Addresses> {
+): Promise<Started> {
   const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
   for (const [name, port] of Object.entries(PORTS)) {
     if (options.hasAutoPorts || (await isFree(host, port))) continue;
@@ -186,7 +159,19 @@ async function startDistributed(
   );
   children.own(deployment);
   process.stdout.write(`Logs are in ${relative(ROOT, directory)}.\n`);
-  return { ...deployment, admins: deployment.instances.map(({ admin }) => admin) };
+  const addresses = { ...deployment, admins: deployment.instances.map(({ admin }) => admin) };
+  return { addresses, ended: whenStopped(stopped) };
+}
+
+/** Rejects when everything is to end: one process of several may go, as the others take over from it. */
+function whenStopped(stopped: AbortSignal): Promise<never> {
+  const ended = new Promise<never>((_resolve, reject) => {
+    const stop = (): void => reject(new Error('Millrace is being stopped.'));
+    stopped.addEventListener('abort', stop, { once: true });
+    if (stopped.aborted) stop();
+  });
+  ended.catch(() => undefined);
+  return ended;
 }
 
 function lanAddress(): string | undefined {
@@ -204,20 +189,26 @@ interface Demo {
   readonly hasFullLadder: boolean;
 }
 
-/** Keeps the test picture on the channel until `stopped` is aborted, but for the time in which somebody else publishes. */
-async function keepPublishing(demo: Demo, children: Children, stopped: AbortSignal): Promise<void> {
+/**
+ * Keeps the test picture on the channel until `stopped` is aborted, but for the time in which somebody else publishes. Throws
+ * when it ends by itself before `playable` is aborted.
+ */
+async function keepPublishing(
+  demo: Demo,
+  children: Children,
+  { playable, stopped }: { readonly playable: AbortSignal; readonly stopped: AbortSignal },
+): Promise<void> {
   const size = demo.hasFullLadder ? { width: 1280, height: 720 } : { width: 854, height: 480 };
   const args = testPictureArguments({
     ...{ ...size, frameRate: 30, bitrateBps: 2_500_000, keyframeSeconds: 2 },
     url: demo.rtmpUrl,
   });
   while (!stopped.aborted) {
-    if (!(await isLive(demo))) {
-      const publisher = children.spawn('ffmpeg', args, 'ignore');
-      await new Promise((resolve) => {
-        publisher.once('exit', resolve);
-        publisher.once('error', resolve);
-      });
+    if (!(await isLive(demo)) && !stopped.aborted) {
+      const { how, lastWords } = await children.spawn('ffmpeg', args, { isQuiet: true }).ended;
+      if (!playable.aborted && !stopped.aborted && !(await isLive(demo))) {
+        throw new Error(`The publisher of the test picture has ended (${how}).\n${lastWords}`);
+      }
     }
     await delay(1000, undefined, { signal: stopped }).catch(() => undefined);
   }
@@ -257,7 +248,7 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
   process.stdout.write('Starting Millrace ...\n');
   const hasFullLadder = availableParallelism() >= FULL_LADDER_CORES;
   const demo = declareDemoChannel(STATE_DIRECTORY, hasFullLadder);
-  const local = options.isDistributed
+  const { addresses: local, ended } = options.isDistributed
     ? await startDistributed(options, demo.channelFile, children, stopped)
     : await startStandalone(options, demo.channelFile, children);
   if (stopped.aborted) return;
@@ -269,8 +260,13 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
       channelUrl: `${withHost(local.http, '127.0.0.1')}/v1/channels/demo`,
       ...{ token, hasFullLadder },
     };
-    void keepPublishing(publishing, children, stopped);
-    await waitUntilPlayable(`${withHost(local.http, '127.0.0.1')}/play/demo/index.m3u8`, stopped);
+    const playable = new AbortController();
+    const published = keepPublishing(publishing, children, { playable: playable.signal, stopped });
+    // The first that fails is told of.
+    published.catch(() => undefined);
+    const url = `${withHost(local.http, '127.0.0.1')}/play/demo/index.m3u8`;
+    await Promise.race([waitUntilPlayable(url, stopped), published, ended]);
+    playable.abort();
     if (stopped.aborted) return;
   }
   const host = options.isLan ? (lanAddress() ?? '127.0.0.1') : '127.0.0.1';
@@ -300,7 +296,7 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
     '',
   ];
   process.stdout.write(lines.join('\n'));
-  await new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve()));
+  await ended;
 }
 
 async function main(): Promise<number> {

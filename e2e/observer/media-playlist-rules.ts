@@ -2,6 +2,7 @@ import type { MediaPlaylist } from './media-playlist.ts';
 import type { Report } from './report.ts';
 
 const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d:\d\d)$/;
+const FRAGMENTED_NAME = /\.(?:m4s|mp4|m4a|m4v)$/;
 const SEGMENT_NAME = /\.(?:m4s|mp4|m4a|m4v|ts|aac)$/;
 
 /** Holds one revision of a live media playlist to the rules that need nothing else. */
@@ -64,7 +65,7 @@ function checkOrder({ lines, segments }: MediaPlaylist, where: string, report: R
     'EXT-X-DISCONTINUITY-SEQUENCE is not before the first segment and the first EXT-X-DISCONTINUITY',
   );
   for (const segment of segments) {
-    const isFragmented = /\.(?:m4s|mp4|m4a|m4v)$/.test(new URL(segment.url).pathname);
+    const isFragmented = FRAGMENTED_NAME.test(new URL(segment.url).pathname);
     report.expect(
       !isFragmented || segment.isGap || segment.mapUrl !== undefined,
       'H-11',
@@ -100,7 +101,9 @@ function checkVersion(playlist: MediaPlaylist, where: string, report: Report): v
   let needed = 1;
   if (has(/^#EXTINF:\d+\.\d/)) needed = 3;
   if (has(/^#EXT-X-(?:BYTERANGE|I-FRAMES-ONLY)/)) needed = 4;
-  if (has(/^#EXT-X-MAP:/)) needed = 6;
+  // fMP4 cannot be without EXT-X-MAP (H-11); a window of nothing but gaps may be, and the version stays (H-4).
+  const isFragmented = playlist.segments.some(({ url }) => FRAGMENTED_NAME.test(new URL(url).pathname));
+  if (has(/^#EXT-X-MAP:/) || isFragmented) needed = 6;
   if (has(/^#EXT-X-DEFINE/)) needed = 8;
   if (has(/^#EXT-X-SKIP/)) needed = 9;
   report.expect(

@@ -31,12 +31,14 @@ export function checkPlaylistMutation(
     where,
     `EXT-X-DISCONTINUITY-SEQUENCE went from ${before.discontinuitySequence} to ${after.discontinuitySequence}`,
   );
+  checkHeader(before, after, where, report);
   checkTail(before, after, where, report);
   const known = new Map(before.segments.map((segment) => [segment.msn, segment]));
+  const mapped = gapsWithMap(before);
   for (const segment of after.segments) {
     const earlier = known.get(segment.msn);
     if (earlier === undefined) continue;
-    const change = describeChange(earlier, segment);
+    const change = describeChange(earlier, segment, mapped.has(segment.msn));
     if (change !== undefined) report.add('H-4', where, `segment ${segment.msn} changed: ${change}`);
     report.expect(
       earlier.dsn === segment.dsn,
@@ -46,6 +48,37 @@ export function checkPlaylistMutation(
     );
   }
   if (after.mediaSequence > before.mediaSequence) checkRemovalFloor(after, where, report);
+}
+
+/** Lines in front of the first segment that H-4 has no change for; EXT-X-TARGETDURATION is H-1. */
+function checkHeader(before: MediaPlaylist, after: MediaPlaylist, where: string, report: Report): void {
+  report.expect(
+    after.version === before.version,
+    'H-4',
+    where,
+    `EXT-X-VERSION went from ${String(before.version)} to ${String(after.version)}`,
+  );
+  report.expect(
+    isIndependent(after) === isIndependent(before),
+    'H-4',
+    where,
+    `EXT-X-INDEPENDENT-SEGMENTS was ${isIndependent(after) ? 'added' : 'withdrawn'}`,
+  );
+}
+
+function isIndependent({ lines }: MediaPlaylist): boolean {
+  return lines.includes('#EXT-X-INDEPENDENT-SEGMENTS');
+}
+
+/** Gaps behind media with the same discontinuity sequence number: its map is theirs. */
+function gapsWithMap({ segments }: MediaPlaylist): ReadonlySet<number> {
+  const mapped = new Set<number>();
+  const found = new Set<number>();
+  for (const { msn, dsn, isGap, mapUrl } of segments) {
+    if (!isGap && mapUrl !== undefined) mapped.add(dsn);
+    if (isGap && mapped.has(dsn)) found.add(msn);
+  }
+  return found;
 }
 
 function checkTail(before: MediaPlaylist, after: MediaPlaylist, where: string, report: Report): void {
@@ -77,10 +110,10 @@ function checkRemovalFloor(after: MediaPlaylist, where: string, report: Report):
   );
 }
 
-function describeChange(before: ListedSegment, after: ListedSegment): string | undefined {
+function describeChange(before: ListedSegment, after: ListedSegment, hasOwnMap: boolean): string | undefined {
   for (const name of ['url', 'durationSeconds', 'isDiscontinuity', 'isGap', 'mapUrl', 'pdt'] as const) {
-    // Nobody loads a gap, so the map that is in force there says nothing.
-    if (name === 'mapUrl' && after.isGap) continue;
+    // Nobody loads a gap, so the map of other media that happens to be in force there says nothing.
+    if (name === 'mapUrl' && after.isGap && !hasOwnMap) continue;
     if (before[name] !== after[name]) return `${name} from ${String(before[name])} to ${String(after[name])}`;
   }
   return undefined;

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 
 /** How a child ended. */
 export interface Ended {
@@ -34,9 +35,19 @@ const directories: string[] = [];
 export function start(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    /** What it reads from its standard input; nothing by default. */
+    readonly input?: Readable;
+  } = {},
 ): OwnedProcess {
-  const child = spawn(program, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { input, ...place } = options;
+  const child = spawn(program, args, { ...place, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  // A program that ends before its input does is not the test's failure.
+  child.stdin.on('error', () => input?.destroy());
+  if (input === undefined) child.stdin.end();
+  else input.pipe(child.stdin);
   const keep = (stream: NodeJS.ReadableStream): (() => string) => {
     let text = '';
     stream.setEncoding('utf8').on('data', (chunk: string) => {

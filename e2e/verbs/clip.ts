@@ -18,6 +18,8 @@ export interface ClipOptions {
   readonly pixelFormat?: 'yuv420p' | 'yuv422p' | 'yuv444p';
   /** Drops every third frame but the IDRs, so that frames come as they like. */
   readonly isVariable?: boolean;
+  /** Pictures from the first to before the second time (seconds) are left out. */
+  readonly hole?: { readonly from: number; readonly to: number };
   /** 600 kb/s by default. */
   readonly bitrateBps?: number;
   readonly audio?: { readonly rate: number; readonly channels: number } | undefined;
@@ -59,15 +61,9 @@ async function encodeClip(options: ClipOptions): Promise<Clip> {
   if (size !== undefined) {
     const rateBps = String(options.bitrateBps ?? 600_000);
     const gop = Math.round(gopSeconds * framesPerSecond);
-    if (options.isVariable === true)
-      args.push(
-        '-vf',
-        `select='not(mod(n,${gop}))+mod(n,3)'`,
-        '-fps_mode',
-        'vfr',
-        '-enc_time_base',
-        '1:1000',
-      );
+    const selected = options.isVariable === true ? `not(mod(n,${gop}))+mod(n,3)` : outside(options.hole);
+    if (selected !== undefined)
+      args.push('-vf', `select='${selected}'`, '-fps_mode', 'vfr', '-enc_time_base', '1:1000');
     args.push(
       '-c:v',
       'libx264',
@@ -100,6 +96,10 @@ async function encodeClip(options: ClipOptions): Promise<Clip> {
     ...['-show_entries', 'stream=nb_read_packets', path],
   ]);
   return { path, seconds, frames: Number(count.stdout.trim() || 0) };
+}
+
+function outside(hole: ClipOptions['hole']): string | undefined {
+  return hole === undefined ? undefined : `lt(t,${hole.from})+gte(t,${hole.to})`;
 }
 
 /** Frames a second of a rational as ffmpeg writes it. */

@@ -118,6 +118,27 @@ const playlists: readonly MutationCase[] = [
     ),
   },
   {
+    name: 'a version that goes down while only gaps are listed',
+    rule: 'H-4',
+    mutation: replace(HIGH_PLAYLIST, 'VERSION:6', 'VERSION:3', LATER_MS),
+  },
+  {
+    name: 'independent segments that are announced later',
+    rule: 'H-4',
+    mutation: replace(HIGH_PLAYLIST, '#EXTM3U\n', '#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n', LATER_MS),
+  },
+  {
+    name: 'a gap that loses its init segment with the media in front of it',
+    rule: 'H-4',
+    mutation: text(HIGH_PLAYLIST, (body) => {
+      const numbers = [...body.matchAll(/\n(17\d+)\.m4s/g)].map(([, number]) => Number(number));
+      const gaps = body.replaceAll(/#EXTINF.*\n(17\d+)\.m4s/g, (entry, number) =>
+        Number(number) < k(3) ? entry : `#EXT-X-GAP\n${entry}`,
+      );
+      return (numbers[0] ?? 0) < k(3) ? gaps : gaps.replace(/#EXT-X-MAP.*init-0.*\n/, '');
+    }),
+  },
+  {
     name: 'a media sequence number that restarts',
     rule: 'H-5',
     mutation: replace(HIGH_PLAYLIST, /MEDIA-SEQUENCE:17\d+/g, 'MEDIA-SEQUENCE:0', LATER_MS),

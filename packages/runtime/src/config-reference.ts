@@ -27,7 +27,13 @@ export function describeSettings(schema: z.ZodObject): readonly Setting[] {
   return settings;
 }
 
-/** The paths of values that no section of the schema knows, at any depth; at most `max` of them. */
+/** What a misspelt name looks like; a secret that a typing error made a name of does not. */
+const NAME = /^\w[\w-]{0,39}$/;
+
+/**
+ * The paths of values that no section of the schema knows, at any depth; at most `max` of them. What cannot be anybody's
+ * name for a setting is not quoted, since it can be the value, a secret, of another line.
+ */
 export function findUnknownPaths(
   schema: z.ZodObject,
   values: Readonly<Record<string, unknown>>,
@@ -48,13 +54,20 @@ function collectUnknown(
   if (properties === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) return;
   for (const [name, inner] of Object.entries(value)) {
     const field = Object.hasOwn(properties, name) ? properties[name] : undefined;
-    if (field === undefined) unknown.push([...path, name].join('.'));
+    if (field === undefined) unknown.push([...path, NAME.test(name) ? name : '(no name)'].join('.'));
     else collectUnknown(field, inner, [...path, name], unknown);
   }
 }
 
+/** Schemas never change, and making one costs as much as all the rest of reading a configuration. */
+const jsonSchemas = new WeakMap<z.ZodObject, JsonSchema>();
+
 function jsonSchemaOf(schema: z.ZodObject): JsonSchema {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const known = jsonSchemas.get(schema);
+  if (known !== undefined) return known;
+  const made = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  jsonSchemas.set(schema, made);
+  return made;
 }
 
 interface JsonSchema {

@@ -86,6 +86,7 @@ describe('configuration', () => {
   test.each([
     ['in a section', 'rtmp: { prot: 1936 }', 'rtmp.prot: no such setting'],
     ['at the top', 'rmtp: { port: 1936 }', 'rmtp: no such setting'],
+    ['that can be the value of another line', '"adminToken{ s3cr+t/": 1', '(no name): no such setting'],
     [
       'called like what every object has',
       'rtmp: { constructor: 1, __proto__: 2 }',

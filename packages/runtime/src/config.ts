@@ -21,6 +21,8 @@ export interface ConfigSources {
   /** Arguments after the program's name. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Reads the files that the other two name; from the disk when absent. Throws for one that it cannot read. */
+  readonly readText?: (path: string) => string;
 }
 
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -39,9 +41,10 @@ export function loadConfig<S extends z.ZodObject>(schema: S, sources: ConfigSour
   const problems: string[] = [];
   const settings = describeSettings(schema);
   const flags = parseFlags(sources.argv, settings, problems);
-  const values = readFile(flags.get('config') ?? sources.env['MILLRACE_CONFIG'], problems);
+  const readText = sources.readText ?? ((path: string) => readFileSync(path, 'utf8'));
+  const values = readMapping(flags.get('config') ?? sources.env['MILLRACE_CONFIG'], readText, problems);
   for (const setting of settings) {
-    const text = flags.get(setting.path) ?? fromEnvironment(setting, sources.env, problems);
+    const text = flags.get(setting.path) ?? fromEnvironment(setting, sources.env, readText, problems);
     if (text !== undefined) setPath(values, setting.path.split('.'), interpret(text, setting));
   }
   // At any depth: a misspelt setting that is passed over would be a default that nobody knows of.
@@ -94,10 +97,14 @@ function parseFlags(
   return flags;
 }
 
-function readFile(path: string | undefined, problems: string[]): Record<string, unknown> {
+function readMapping(
+  path: string | undefined,
+  readText: (path: string) => string,
+  problems: string[],
+): Record<string, unknown> {
   if (path === undefined) return {};
   try {
-    const text = readFileSync(path, 'utf8');
+    const text = readText(path);
     if (text.length > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`);
     return parseMapping(text);
   } catch (error) {
@@ -129,6 +136,7 @@ function parseMapping(text: string): Record<string, unknown> {
 function fromEnvironment(
   setting: Setting,
   env: Readonly<Record<string, string | undefined>>,
+  readText: (path: string) => string,
   problems: string[],
 ): string | undefined {
   const names = environmentNames(setting);
@@ -138,7 +146,7 @@ function fromEnvironment(
   if (variable === undefined) return undefined;
   const path = env[variable] ?? '';
   try {
-    return readFileSync(path, 'utf8').trim();
+    return readText(path).trim();
   } catch (error) {
     problems.push(`${variable}: ${path} cannot be read: ${(error as Error).message}`);
     return undefined;

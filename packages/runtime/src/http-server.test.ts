@@ -38,6 +38,12 @@ async function serve(
   });
 }
 
+/** Stops what runs and starts another one. */
+async function restartWith(answer: typeof answerNotFound): Promise<Served> {
+  await served?.stop(1000);
+  return serve(0, 10, { answer });
+}
+
 afterEach(async () => {
   await served?.stop(1000);
   served = undefined;
@@ -73,6 +79,33 @@ describe('a service with listeners', () => {
       message: expect.stringContaining(String(served.httpAddress.port)),
     });
     expect(stops).toBe(1);
+  });
+
+  test('closes a connection that sends request after request without reading, and holds nothing of it', async () => {
+    const held = new Set<ServerResponse>();
+    served = await serve(0, 10, {
+      answer: (response) => {
+        held.add(response);
+        response.once('close', () => held.delete(response));
+      },
+    });
+    const { port } = served.httpAddress;
+    const greedy = connect(port, '127.0.0.1');
+    greedy.on('error', () => undefined);
+    const closed = new Promise((resolve) => greedy.once('close', resolve));
+    greedy.write('GET /next HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2000));
+    await closed;
+    while (held.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    const counted = await registry.getSingleMetric('millrace_http_pipelining_connections_total')?.get();
+    expect(counted?.values[0]?.value).toBe(1);
+    // As many as a client may have under way are answered, one after the other.
+    served = await restartWith(answerNotFound);
+    const patient = connect(served.httpAddress.port, '127.0.0.1');
+    let text = '';
+    patient.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    patient.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(16));
+    while (text.split('HTTP/1.1 404').length <= 16) await new Promise((resolve) => setImmediate(resolve));
+    patient.destroy();
   });
 
   test('closes a connection over the limit at once, counts it, and goes on with the others', async () => {

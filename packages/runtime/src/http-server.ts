@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Counter } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { startAdminServer } from './admin-server.ts';
@@ -28,6 +28,8 @@ interface RunningHttpServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** Requests of one connection that wait for their answers. */
+const MAX_PIPELINED_REQUESTS = 16;
 const LIMITS = {
   requestTimeout: 30_000,
   headersTimeout: 10_000,
@@ -42,6 +44,11 @@ export function createListenerMetrics(registry: Registry) {
     droppedConnections: new Counter({
       name: 'millrace_http_dropped_connections_total',
       help: 'HTTP connections that were closed at once because there were `http.maxConnections` already.',
+      registers: [registry],
+    }),
+    overloadedConnections: new Counter({
+      name: 'millrace_http_pipelining_connections_total',
+      help: 'HTTP connections that were closed because more requests than 16 waited on one for their answers.',
       registers: [registry],
     }),
   };
@@ -63,7 +70,7 @@ export async function listenFor<S extends HttpService>(
   },
 ): Promise<S & ListenerAddresses> {
   const { registry, logger } = options;
-  const { droppedConnections } = createListenerMetrics(registry);
+  const { droppedConnections, overloadedConnections } = createListenerMetrics(registry);
   let isReady = false;
   // All at once: nobody comes in any more, and a request that the service holds ends when the service lets it go.
   const started: { stop(deadlineMs: number): Promise<void> }[] = [service];
@@ -72,7 +79,8 @@ export async function listenFor<S extends HttpService>(
     await Promise.all(started.map((one) => one.stop(deadlineMs)));
   };
   try {
-    const http = await startHttpServer(options.http, service.handler, () => {
+    const handler = withoutPipelining(service.handler, () => overloadedConnections.inc());
+    const http = await startHttpServer(options.http, handler, () => {
       droppedConnections.inc();
       logger.warn(
         { maxConnections: options.http.maxConnections },
@@ -89,6 +97,26 @@ export async function listenFor<S extends HttpService>(
     await stop(0);
     throw error;
   }
+}
+
+/**
+ * Closes a connection on which too many requests wait: requests may be held for seconds, and one connection that sends thousands
+ * without reading would hold every place. Players and caches send the next one when the one before is answered.
+ */
+function withoutPipelining(handler: HttpHandler, onClose: () => void): HttpHandler {
+  const waiting = new WeakMap<Socket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const count = (waiting.get(socket) ?? 0) + 1;
+    if (count > MAX_PIPELINED_REQUESTS) {
+      if (!socket.destroyed) onClose();
+      socket.destroy();
+      return;
+    }
+    waiting.set(socket, count);
+    response.once('close', () => waiting.set(socket, (waiting.get(socket) ?? 1) - 1));
+    handler(request, response);
+  };
 }
 
 async function startHttpServer(

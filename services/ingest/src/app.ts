@@ -11,6 +11,7 @@ import type {
 import type { Registry } from 'prom-client';
 import { RtmpServer } from './adapters/rtmp-server.ts';
 import type { IngestConfig } from './config.ts';
+import { KeyAttempts } from './domain/key-attempts.ts';
 import { PublicationDesk } from './domain/publication-desk.ts';
 import { PublishAdmission } from './domain/publish-admission.ts';
 import { Relay } from './domain/relay.ts';
@@ -71,6 +72,7 @@ export async function startIngest(
     address,
     apps: config.rtmp.apps,
     storeHoldMs: config.storeHoldSeconds * 1000,
+    attempts: new KeyAttempts(config.limits, clock),
   });
   const desk = new PublicationDesk({
     admission,

@@ -45,6 +45,17 @@ export const ingestConfigSchema = z.object({
       connectionsPerAddress: positive
         .default(8192)
         .describe('Connections at once from one address; behind a load balancer all may have the same.'),
+      refusedKeysPerMinute: positive
+        .default(30)
+        .describe('Wrong stream keys of one address that are answered at once; more are answered late.'),
+      refusedKeyHoldSeconds: seconds
+        .default(5)
+        .describe('How late a wrong stream key of an address that has shown too many is answered.'),
+      pendingKeysPerAddress: positive
+        .default(64)
+        .describe(
+          'Stream keys of an address that has shown too many wrong ones that may wait for an answer at once; more are refused, unless they were right before.',
+        ),
       handshakeSeconds: seconds.default(5).describe('Time for the RTMP handshake.'),
       connectSeconds: seconds.default(5).describe('Time from the handshake to `connect`.'),
       publishSeconds: seconds.default(10).describe('Time from `connect` to `publish`.'),

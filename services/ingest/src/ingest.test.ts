@@ -49,6 +49,18 @@ function changeKey({ bus }: IngestFixture, channel: string, change: string): voi
   });
 }
 
+/** What playlist-api says when a channel is changed. */
+function changeChannel({ bus }: IngestFixture, channel: string, change: string): void {
+  bus.publish({
+    id: `${channel}-${change}`,
+    source: '/playlist-api/1',
+    timeMs: Date.now(),
+    subject: '',
+    channel,
+    event: { type: 'ChannelChanged', data: { channel, change } },
+  });
+}
+
 async function sessionIdOf({ waitForEvent }: IngestFixture): Promise<string> {
   const event = await waitForEvent(({ type }) => type === 'PeriodOpened');
   return event.type === 'PeriodOpened' ? event.data.sessionId : '';
@@ -241,6 +253,31 @@ describe('ingest', () => {
     const lost = await running.waitForEvent(({ type }) => type === 'PublicationLost');
     expect(lost.data).toMatchObject({ channel: 'news', reason: 'key-revoked' });
     expect(running.events.filter(({ type }) => type === 'PublicationLost')).toHaveLength(1);
+  });
+
+  test('a channel that is disabled while it is live ends its publication with words, and no other; its session waits', async () => {
+    const running = await start();
+    const other = encode(running.port, { streamKey: keyOf('sport') });
+    await other.isPublishing;
+    const encoder = encode(running.port, { streamKey: keyOf('news') });
+    await encoder.isPublishing;
+    publish(encoder);
+    const sessionId = await sessionIdOf(running);
+    // Settings that change are no reason to end anything.
+    changeChannel(running, 'sport', 'updated');
+    changeChannel(running, 'news', 'disabled');
+    expect(await encoder.end).toMatchObject({
+      kind: 'rejected',
+      description: expect.stringContaining('The channel was disabled'),
+    });
+    const lost = await running.waitForEvent(({ type }) => type === 'PublicationLost');
+    expect(lost.data).toMatchObject({ channel: 'news', reason: 'channel-disabled' });
+    for await (const record of running.store.watch(AbortSignal.timeout(5000))) {
+      if (record.sessionId === sessionId && record.state === session.SessionState.GAP) break;
+    }
+    expect(running.events.filter(({ type }) => type === 'PublicationLost')).toHaveLength(1);
+    changeChannel(running, 'sport', 'disabled');
+    expect(await other.end).toMatchObject({ description: expect.stringContaining('disabled') });
   });
 
   test('a key that is rotated with an overlap while in use goes on publishing until the overlap is over', async () => {

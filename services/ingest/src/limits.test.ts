@@ -5,6 +5,7 @@ import type { relay } from '@millrace/contracts';
 import { PROXY_SIGNATURE } from './adapters/proxy-header.ts';
 import type { IngestConfig } from './config.ts';
 import { Encoder, readFlv } from './testing/encoder.ts';
+import type { EncoderEnd } from './testing/encoder.ts';
 import { keyOf, readPeriod, startFixture } from './testing/fixture.ts';
 import type { IngestFixture } from './testing/fixture.ts';
 import { LiveFeed } from './testing/live-feed.ts';
@@ -185,6 +186,36 @@ describe('limits', () => {
     const lost = await running.waitForEvent(({ type }) => type === 'PublicationLost');
     expect(lost.data).toMatchObject({ channel: 'sport', reason: 'no-media' });
     await expectCounted('INGEST_MEDIA_LOST', other);
+  });
+
+  test('the wrong keys of an address: answered late, then refused unasked; a right one from there gets in at once', async () => {
+    const { other, running } = await start({
+      refusedKeysPerMinute: 2,
+      refusedKeyHoldSeconds: 1,
+      pendingKeysPerAddress: 2,
+    });
+    const guess = (streamKey: string): Promise<unknown> => encode({ streamKey }).end;
+    const wrong = { kind: 'rejected', description: expect.stringContaining('is not valid') };
+    const unasked = { kind: 'rejected', description: expect.stringContaining('Too many wrong stream keys') };
+    for (const key of ['guess-1', 'guess-2']) expect(await guess(key)).toMatchObject(wrong);
+    const startMs = performance.now();
+    const held = guess('guess-3');
+    const right = encode({ streamKey: keyOf('sport') });
+    expect(await right.isPublishing).toBe(true);
+    expect(await held).toMatchObject(wrong);
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(1000);
+    const more = Array.from({ length: 5 }, (_, index) => guess(`guess-${index + 4}`));
+    // There is no place left: the key that was right before needs none.
+    expect(await Promise.race(more)).toMatchObject(unasked);
+    right.kill();
+    expect(await encode({ streamKey: keyOf('sport') }).isPublishing).toBe(true);
+    const ends = await Promise.all(more);
+    expect(ends.filter((end) => (end as EncoderEnd).kind === 'rejected')).toHaveLength(5);
+    expect(ends).toEqual(expect.arrayContaining([expect.objectContaining(wrong)]));
+    const reason = 'INGEST_KEY_ATTEMPTS_LIMIT';
+    expect(await running.metric('millrace_ingest_refused_total', { reason })).toBe(3);
+    expect(running.log()).not.toMatch(/guess-\d/);
+    await expectUntouched(other);
   });
 
   test('the rate of a connection: over five seconds', async () => {

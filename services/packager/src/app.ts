@@ -118,6 +118,9 @@ export async function startPackager(
     get waiterCount() {
       return directory.waiterCount;
     },
+    get indexReaderCount() {
+      return directory.readerLimit.count;
+    },
     get sessionCount() {
       return directory.sessionCount;
     },

@@ -42,9 +42,12 @@ export const packagerConfigSchema = z.object({
       maxForwardedRequests: count
         .default(256)
         .describe('Different requests to other packagers at a time; further ones get 503.'),
-      maxWaiters: count
-        .default(20_000)
-        .describe('Requests and index readers that are held at a time; further ones get 503.'),
+      maxWaiters: count.default(20_000).describe('Requests that are held at a time; further ones get 503.'),
+      maxIndexReaders: count
+        .default(10_000)
+        .describe(
+          'Readers of the segment index, one for each session and replica of playlist-api, that wait for rows at a time; further ones are refused.',
+        ),
     })
     .prefault({}),
   startHoldMs: z

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { sink } from '@millrace/contracts';
+import type { segmentIndex, sink } from '@millrace/contracts';
 import type { SinkStream } from '@millrace/runtime';
 import { FIRST_K, PackagerHarness } from './testing/packager-harness.ts';
 import type { Answer } from './testing/http-get.ts';
@@ -37,6 +37,10 @@ async function startPair(
   const stream = await packager.publish(segments, ['720p']);
   const other = await packager.publish(1, ['720p'], otherId);
   return { packager, stream, other, otherId };
+}
+
+function read(packager: PackagerHarness, sessionId: string): AsyncIterator<segmentIndex.WatchResponse> {
+  return packager.packager.index.watch({ sessionId }, new AbortController().signal)[Symbol.asyncIterator]();
 }
 
 function refusals(packager: PackagerHarness, reason: string): Promise<number> {
@@ -89,13 +93,48 @@ describe('memory', () => {
     expect(await packager.metric('millrace_packager_media_bytes')).toBe(2 * SESSION_BYTES + PART_BYTES);
     for (const path of [packager.path(''), `/media/${otherId}/`])
       expect((await packager.getPath(`${path}720p/${FIRST_K}.m4s`)).status).toBe(200);
-    // Gaps cost nothing; as the window goes on over them, its first segment makes room.
+    // All of it is listed, so that time makes no room. Gaps cost nothing, and as the window goes on over them its media leaves it.
+    packager.clock.advance(60_000);
+    await expect(other.publishPart(part('720p', FIRST_K + 1, 0))).rejects.toMatchObject({
+      id: 'PACKAGER_MEMORY',
+    });
     await stream.publishPart(gapPart('720p', FIRST_K + 1, 1));
     for (let k = FIRST_K + 2; k < FIRST_K + 20; k += 1) {
       packager.clock.advance(2000);
       for (const index of [0, 1]) await stream.publishPart(gapPart('720p', k, index));
     }
     await expectToGoOn(pair);
+  });
+
+  /** Six segments are listed. The others slid out, and have their time by H-8: one segment and one window. */
+  const HELD_SEGMENTS = 9;
+  const STAY_MS = 2000 + 12_000;
+
+  test('a session that was refused goes on by itself once the time of what slid out is over (H-8)', async () => {
+    const maxSessionBytes = INIT_BYTES + HELD_SEGMENTS * SEGMENT_BYTES;
+    const { packager, stream } = await startPair({ memory: { maxSessionBytes } }, HELD_SEGMENTS);
+    const k = FIRST_K + HELD_SEGMENTS;
+    packager.clock.advance(STAY_MS - 1);
+    await expect(stream.publishPart(part('720p', k, 0))).rejects.toMatchObject({ id: 'PACKAGER_MEMORY' });
+    expect((await packager.get(`720p/${FIRST_K}.m4s`)).status).toBe(200);
+    packager.clock.advance(1);
+    await packager.publishSegment(stream, k, ['720p']);
+    expect((await packager.get(`720p/${k}.m4s`)).status).toBe(200);
+    expect((await packager.get(`720p/${FIRST_K}.m4s`)).status).toBe(410);
+    expect(await refusals(packager, 'memory')).toBe(1);
+  });
+
+  test('what a session that stands still may let go of makes room for another one (H-8)', async () => {
+    const maxTotalBytes = 2 * INIT_BYTES + (HELD_SEGMENTS + 1) * SEGMENT_BYTES;
+    const pair = await startPair({ memory: { maxTotalBytes } }, HELD_SEGMENTS);
+    const { packager, other } = pair;
+    await expect(other.publishPart(part('720p', FIRST_K + 1, 0))).rejects.toMatchObject({
+      id: 'PACKAGER_MEMORY',
+    });
+    packager.clock.advance(STAY_MS);
+    await expectToGoOn(pair);
+    expect(await refusals(packager, 'memory')).toBe(1);
+    expect(await packager.metric('millrace_packager_media_bytes')).toBe(2 * INIT_BYTES + 8 * SEGMENT_BYTES);
   });
 });
 
@@ -174,7 +213,8 @@ describe('of all sessions', () => {
   });
 
   test('maxWaiters: one request and one reader more are refused, the held ones get what they wait for', async () => {
-    const pair = await startPair({ limits: { maxWaiters: 2 } });
+    // Readers of the segment index have places of their own, whatever viewers take, and the other way round.
+    const pair = await startPair({ limits: { maxWaiters: 2, maxIndexReaders: 1 } });
     const { packager, otherId } = pair;
     const path = `/media/${otherId}/720p/${FIRST_K + 1}.m4s`;
     const held: Promise<Answer>[] = [packager.getPath(path), packager.getPath(path)];
@@ -184,14 +224,19 @@ describe('of all sessions', () => {
     expect(
       await packager.metric('millrace_packager_responses_total', { object: 'segment', status: '503' }),
     ).toBe(1);
-    const request = { sessionId: packager.sessionId };
-    const rows = packager.packager.index.watch(request, new AbortController().signal);
-    const reader = rows[Symbol.asyncIterator]();
-    // What there is comes at once; a wait for more has no place.
-    expect((await reader.next()).done).toBe(false);
-    await expect(reader.next()).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', id: 'PACKAGER_LIMIT' });
+    const reader = read(packager, otherId);
+    const surplus = read(packager, packager.sessionId);
+    // What there is comes at once; a wait for more needs a place.
+    expect((await reader.next()).value?.rows).toMatchObject([{ k: FIRST_K }]);
+    expect((await surplus.next()).done).toBe(false);
+    const rows = reader.next();
+    await packager.until(async () => (await packager.metric('millrace_packager_index_readers')) === 1);
+    await expect(surplus.next()).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', id: 'PACKAGER_LIMIT' });
+    expect(await packager.metric('millrace_packager_waiters')).toBe(2);
     await expectToGoOn(pair);
+    expect((await rows).value?.rows).toMatchObject([{ k: FIRST_K + 1 }]);
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
     expect(await packager.metric('millrace_packager_waiters')).toBe(0);
+    expect(await packager.metric('millrace_packager_index_readers')).toBe(0);
   });
 });

@@ -7,6 +7,7 @@ export interface PackagerState {
   readonly mediaBytes: number;
   readonly tsCacheBytes: number;
   readonly waiterCount: number;
+  readonly indexReaderCount: number;
   readonly sessionCount: number;
   /** Sessions of which something is still to be copied. */
   readonly fillingCount: number;
@@ -62,7 +63,12 @@ export function createPackagerMetrics(registry: Registry) {
     },
     mediaBytes: gauge('media_bytes', 'Bytes of segments and init segments held.', (now) => now.mediaBytes),
     tsCacheBytes: gauge('ts_cache_bytes', 'Bytes of MPEG-TS segments kept.', (now) => now.tsCacheBytes),
-    waiters: gauge('waiters', 'Requests and index readers that are held.', (now) => now.waiterCount),
+    waiters: gauge('waiters', 'Requests that are held.', (now) => now.waiterCount),
+    indexReaders: gauge(
+      'index_readers',
+      'Readers of the segment index that wait for rows.',
+      (now) => now.indexReaderCount,
+    ),
     sessions: gauge('sessions', 'Sessions held.', (now) => now.sessionCount),
     filling: gauge(
       'filling_sessions',

@@ -8,7 +8,7 @@ test('readers of the segment index are let go when the packager stops, and hold 
   const abort = new AbortController();
   const next = (signal: AbortSignal): Promise<IteratorResult<unknown>> =>
     index.watch({ sessionId: harness.sessionId }, signal)[Symbol.asyncIterator]().next();
-  const waiters = (): Promise<number> => harness.metric('millrace_packager_waiters');
+  const waiters = (): Promise<number> => harness.metric('millrace_packager_index_readers');
   try {
     const aborted = next(abort.signal);
     const stopped = next(new AbortController().signal);

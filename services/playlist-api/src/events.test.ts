@@ -75,6 +75,18 @@ describe('what is changed through REST is told on the bus', () => {
     expect(new Set(fixture.events.map(({ id }) => id)).size).toBe(5);
   });
 
+  test('a channel that is disabled: after the change, also when it was before, and not when it is enabled', async () => {
+    await ask('POST', '/channels', { name: 'news' });
+    await ask('PUT', '/channels/news', { settings: { isEnabled: false } });
+    await ask('PUT', '/channels/news', { settings: { isEnabled: false } });
+    await ask('PUT', '/channels/news', { settings: {} });
+    expect(await eventsOf(6)).toEqual(
+      ['created', 'updated', 'disabled', 'updated', 'disabled', 'updated'].map((change) =>
+        channelChanged(change),
+      ),
+    );
+  });
+
   test('what is refused is told to nobody', async () => {
     await ask('POST', '/channels', { name: 'news' });
     await expect(ask('POST', '/channels', { name: 'news' })).rejects.toThrow('409');

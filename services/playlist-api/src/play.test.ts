@@ -177,6 +177,9 @@ describe('/play', () => {
     const busy = await play('index.m3u8');
     expect(busy.status).toBe(503);
     expect(busy.headers.get('retry-after')).toBe('1');
+    await until(async () =>
+      /requests_total\{[^}]*status="503"[^}]*\} 1/.test(await fixture.registry.metrics()),
+    );
     leaving.abort();
     expect(await held).toBe('left');
     await until(async () => (await heldNow()) === '0');

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { session } from '@millrace/contracts';
+import type { relay } from '@millrace/contracts';
+import { marshalFragment } from '@millrace/media';
 import { audioRendition, videoRendition } from './testing/renditions.ts';
 import { decodeServed, readServed } from './testing/served-media.ts';
 import { FIRST_K, presentationOf, START_TICKS, WorkerHarness } from './testing/worker-harness.ts';
@@ -175,6 +177,43 @@ test('media that ends ffmpeg again and again costs its segment, not the session'
   expect(worker.sink.window.rowsOf('180p').map(({ isGap }) => isGap)).toEqual([true, false, false, false]);
   expect(worker.eventsOf('TranscoderRestarted')).toHaveLength(4);
 }, 30_000);
+
+test('pictures that nobody can decode cost their segments, although the sound goes on, and the picture comes back', async () => {
+  const worker = await liveWorker(16, presentationOf(), {
+    watchdog: { startMs: 500, stallMs: 300 },
+    // What is behind is made up for; no rung is to go for that.
+    lateness: { shedAboveSegments: 100 },
+  });
+  const goodFrom = START_TICKS + 6 * 90_000;
+  worker.relay.onFragments = (fragments) =>
+    fragments.map((fragment) =>
+      fragment.trackId === 1 && fragment.dts < goodFrom ? undecodable(fragment) : fragment,
+    );
+  worker.relay.play();
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').some(({ isGap }) => !isGap));
+  worker.relay.endSession();
+  expect(await worker.finished()).toBe('session-ended');
+  for (const id of ['180p', '90p']) {
+    const gaps = worker.sink.window.rowsOf(id).map(({ isGap }) => isGap);
+    expect(gaps).toHaveLength(8);
+    expect(gaps.slice(0, 3)).toEqual([true, true, true]);
+    expect(gaps.at(-1)).toBe(false);
+  }
+  expect(worker.sink.window.rowsOf('audio').map(({ isGap }) => isGap)).toEqual(
+    Array.from({ length: 8 }, () => false),
+  );
+  expect(readServed(worker.sink, 'audio').holes).toEqual([]);
+}, 60_000);
+
+/** The same picture with slices that say nothing. */
+function undecodable(fragment: relay.Fragment): relay.Fragment {
+  const { trackId, dts, duration, compositionOffset, isRandomAccess: isSync } = fragment;
+  const nal = Buffer.alloc(404, 0xff);
+  nal.writeUInt32BE(400);
+  nal[4] = isSync ? 0x65 : 0x41;
+  const samples = [{ duration, compositionOffset, isSync, data: nal }];
+  return { ...fragment, data: marshalFragment({ trackId, baseMediaDecodeTime: dts, samples }, 0) };
+}
 
 test('an ffmpeg that cannot be started is a restart, with its reason', async () => {
   const worker = await liveWorker(2, presentationOf(), { ffmpeg: { path: '/nonexistent/ffmpeg' } });

@@ -105,6 +105,26 @@ describe('a packager that', () => {
     expect(worker.eventsOf('TranscoderRestarted')).toEqual([]);
   }, 30_000);
 
+  test.each(['PACKAGER_TOO_LONG', 'PACKAGER_INVALID'])(
+    'refuses a part for what it is (%s) costs its segment in its rendition, and nothing else',
+    async (id) => {
+      const worker = (harness = new WorkerHarness());
+      await worker.addPeriod({ seconds: 8 });
+      worker.sink.onPart = ({ renditionId, position, isGap }) => {
+        if (renditionId === '180p' && position?.k === FIRST_K + 1 && position.part === 1 && !isGap)
+          throw refusal(id);
+      };
+      worker.start();
+      worker.relay.endSession();
+      expect(await worker.finished()).toBe('session-ended');
+      const gapsOf = (rendition: string) => worker.sink.window.rowsOf(rendition).map(({ isGap }) => isGap);
+      expect(gapsOf('180p')).toEqual([false, true, false, false]);
+      for (const other of ['90p', 'audio']) expect(gapsOf(other)).toEqual([false, false, false, false]);
+      expect(worker.sink.opened).toBe(2);
+    },
+    30_000,
+  );
+
   test('does not open is tried again', async () => {
     const worker = await sourceWorker(4, ({ sink }) => {
       sink.onHello = () => {

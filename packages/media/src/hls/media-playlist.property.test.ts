@@ -53,6 +53,7 @@ test('what is written is what a parser that is not ours reads', () => {
         const parser = new Parser();
         parser.push(
           marshalMediaPlaylist({
+            container: 'fmp4',
             targetDurationSeconds: 4,
             mediaSequence: msn,
             discontinuitySequence: dsn,

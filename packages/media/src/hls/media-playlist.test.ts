@@ -20,6 +20,7 @@ function segment(index: number, change: Partial<HlsSegment> = {}): HlsSegment {
 
 function playlist(segments: readonly HlsSegment[], change: Partial<MediaPlaylistInput> = {}): string {
   return marshalMediaPlaylist({
+    container: 'fmp4',
     targetDurationSeconds: 2,
     mediaSequence: K,
     discontinuitySequence: 0,
@@ -65,9 +66,17 @@ describe('a media playlist', () => {
   test('without a MAP needs version 3 only (H-12)', () => {
     const { mapUri, ...rest } = segment(0, { uri: `${K}.ts` });
     expect(mapUri).toBeDefined();
-    const text = playlist([rest]);
+    const text = playlist([rest], { container: 'mpegts' });
     expect(text).toContain('#EXT-X-VERSION:3\n');
     expect(text).not.toContain('EXT-X-MAP');
+  });
+
+  test('has the same header lines when it lists nothing but gaps (H-4)', () => {
+    const { mapUri, ...gap } = segment(1, { isGap: true });
+    expect(mapUri).toBeDefined();
+    const header = (text: string): readonly string[] => text.split('\n').slice(0, 6);
+    expect(header(playlist([gap]))).toEqual(header(playlist([segment(0)])));
+    expect(playlist([gap])).not.toContain('EXT-X-MAP');
   });
 
   test('ends with ENDLIST when nothing follows, and only then (H-13)', () => {

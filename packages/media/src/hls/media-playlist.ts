@@ -14,12 +14,14 @@ export interface HlsSegment {
   readonly hasDiscontinuity: boolean;
   /** True when there is no media for it (H-14). */
   readonly isGap: boolean;
-  /** Init segment that it needs; absent in MPEG-TS, and for a gap. */
+  /** Init segment that it needs; absent in MPEG-TS, and for a gap of which nobody knows one. */
   readonly mapUri?: string;
 }
 
 /** What a live media playlist says. */
 export interface MediaPlaylistInput {
+  /** What the segments are; fixed for the session. */
+  readonly container: 'fmp4' | 'mpegts';
   /** EXT-X-TARGETDURATION in seconds, fixed for the session (H-1). */
   readonly targetDurationSeconds: number;
   /** Media sequence number of the first segment (H-5). */
@@ -32,22 +34,22 @@ export interface MediaPlaylistInput {
   readonly isEnded: boolean;
 }
 
-/** EXTINF with a fraction. */
-const VERSION_OF_FLOAT_DURATIONS = 3;
-/** EXT-X-MAP in a playlist that has more than I-frames. */
-const VERSION_OF_MAP = 6;
+/**
+ * EXT-X-VERSION of each container: EXTINF with a fraction needs 3, EXT-X-MAP 6. It does not follow the listed segments, since a
+ * window of nothing but gaps has no EXT-X-MAP and H-4 does not let the version change and come back.
+ */
+const VERSIONS = { fmp4: 6, mpegts: 3 } as const;
 
 /**
  * Marshals a live media playlist; equal input gives equal bytes.
  *
- * EXT-X-VERSION is what the lines need (H-12), every segment has its EXT-X-PROGRAM-DATE-TIME (H-10), EXT-X-MAP stands where
+ * EXT-X-VERSION is what the container needs (H-12), the same in every revision (H-4). Every segment has its EXT-X-PROGRAM-DATE-TIME (H-10), EXT-X-MAP stands where
  * it changes. Throws `RangeError` for what cannot be written.
  */
 export function marshalMediaPlaylist(input: MediaPlaylistInput): string {
-  const hasMap = input.segments.some(({ mapUri }) => mapUri !== undefined);
   const lines = [
     '#EXTM3U',
-    `#EXT-X-VERSION:${hasMap ? VERSION_OF_MAP : VERSION_OF_FLOAT_DURATIONS}`,
+    `#EXT-X-VERSION:${VERSIONS[input.container]}`,
     `#EXT-X-TARGETDURATION:${decimalInteger(input.targetDurationSeconds)}`,
     `#EXT-X-MEDIA-SEQUENCE:${decimalInteger(input.mediaSequence)}`,
     // H-6: there from the start, since any stream may come to hold a discontinuity.

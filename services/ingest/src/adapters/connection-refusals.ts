@@ -33,6 +33,7 @@ export const GOODBYES: Readonly<Record<LossReason, string>> = {
   'no-media': 'No media came for too long',
   'taken-over': 'Another encoder has taken this channel over',
   'key-revoked': 'The stream key was revoked',
+  'channel-disabled': 'The channel was disabled',
   'protocol-error': 'The media could not be understood',
   limit: 'A limit of this server was reached',
   shutdown: 'This server is shutting down: reconnect',

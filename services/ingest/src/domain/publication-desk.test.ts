@@ -9,6 +9,7 @@ import { Registry } from 'prom-client';
 import { ingestConfigSchema } from '../config.ts';
 import { createIngestMetrics } from '../metrics.ts';
 import { readFlv } from '../testing/encoder.ts';
+import { KeyAttempts } from './key-attempts.ts';
 import { PublicationDesk } from './publication-desk.ts';
 import type { LossReason } from './publication.ts';
 import { PublishAdmission } from './publish-admission.ts';
@@ -93,6 +94,7 @@ function startDesk(
     address: Promise.resolve(''),
     apps: ['live'],
     storeHoldMs: 1000,
+    attempts: new KeyAttempts(ingestConfigSchema.parse({}).limits, clock.now),
   });
   desk = new PublicationDesk({
     admission,

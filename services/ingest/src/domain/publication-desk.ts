@@ -36,8 +36,8 @@ const TICK_INTERVAL_MS = 100;
 const WRITE_DEADLINE_MS = 2000;
 
 /**
- * Keeps the publications of this ingest: admitted, renewed in the store, ended when their key is revoked or another one has
- * taken the channel over.
+ * Keeps the publications of this ingest: admitted, renewed in the store, ended when their key is revoked, their channel is
+ * disabled or another one has taken it over.
  */
 export class PublicationDesk {
   readonly #dependencies: PublicationDeskDependencies;
@@ -71,11 +71,17 @@ export class PublicationDesk {
     }, TICK_INTERVAL_MS);
     this.#unsubscribe = bus.subscribe(({ event }) => {
       // A key that is rotated stays valid for its overlap, and is revoked when that is over.
-      if (event.type !== 'StreamKeyChanged' || event.data.change !== 'revoked') return;
-      const { streamKeyId } = event.data;
-      admission.revoke(streamKeyId);
-      for (const publication of this.#publications.values()) {
-        if (publication.streamKeyId === streamKeyId) publication.end('key-revoked');
+      if (event.type === 'StreamKeyChanged' && event.data.change === 'revoked') {
+        const { streamKeyId } = event.data;
+        admission.revoke(streamKeyId);
+        for (const publication of this.#publications.values()) {
+          if (publication.streamKeyId === streamKeyId) publication.end('key-revoked');
+        }
+      } else if (event.type === 'ChannelChanged' && event.data.change === 'disabled') {
+        // Its session waits out its grace time, as after any loss: who enables it again meanwhile continues it.
+        const { channel } = event.data;
+        admission.disable(channel);
+        this.#publications.get(channel)?.end('channel-disabled');
       }
     });
   }

@@ -6,7 +6,14 @@ import type { LiveSession } from './session-directory.ts';
 
 /** Why a publication ended, as `PublicationLost.reason` has it. */
 export type LossReason =
-  'closed' | 'no-media' | 'taken-over' | 'key-revoked' | 'protocol-error' | 'limit' | 'shutdown';
+  | 'closed'
+  | 'no-media'
+  | 'taken-over'
+  | 'key-revoked'
+  | 'channel-disabled'
+  | 'protocol-error'
+  | 'limit'
+  | 'shutdown';
 
 /** What a publication is made from. */
 export interface PublicationOptions {

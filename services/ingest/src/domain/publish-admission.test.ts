@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { control, session } from '@millrace/contracts';
 import { createLogger } from '@millrace/runtime';
 import type { PublishClaim, PublishOutcome } from '@millrace/runtime';
+import { ingestConfigSchema } from '../config.ts';
+import { KeyAttempts } from './key-attempts.ts';
 import { PublishAdmission } from './publish-admission.ts';
 import type { AdmissionDependencies, PublishRequest } from './publish-admission.ts';
 
@@ -58,6 +60,7 @@ function admissionOf(
     address: Promise.resolve(''),
     apps: ['live'],
     storeHoldMs: 50,
+    attempts: new KeyAttempts(ingestConfigSchema.parse({}).limits, Date.now),
     ...others,
   });
   return { admission, released };
@@ -148,31 +151,35 @@ describe('admission', () => {
     expect(released).toEqual([5]);
   });
 
-  test.each([
-    ['a key that was revoked', 'k1', 'INGEST_STREAM_KEY_REJECTED'],
-    ['an encoder that has gone', undefined, 'INGEST_ENCODER_GONE'],
-  ])('%s meanwhile opens nothing, and the claim is given back', async (_name, revoked, id) => {
+  test.each<[string, (admission: PublishAdmission, gone: AbortController) => void, string]>([
+    ['a key that was revoked', (admission) => admission.revoke('k1'), 'INGEST_STREAM_KEY_REJECTED'],
+    ['a channel that was disabled', (admission) => admission.disable('news'), 'INGEST_CHANNEL_DISABLED'],
+    ['an encoder that has gone', (_admission, gone) => gone.abort(), 'INGEST_ENCODER_GONE'],
+  ])('%s meanwhile opens nothing, and the claim is given back', async (_name, takeBack, id) => {
     const claimed = Promise.withResolvers<PublishOutcome>();
     const gone = new AbortController();
     const { admission, released } = admissionOf({ storeHoldMs: 5000, claim: () => claimed.promise });
     const admitted = admission.admit(requestOf({ signal: gone.signal }));
     await new Promise((resolve) => setImmediate(resolve));
     admission.revoke('another');
-    if (revoked === undefined) gone.abort();
-    else admission.revoke(revoked);
+    admission.disable('another');
+    takeBack(admission, gone);
     claimed.resolve(ACCEPTED);
     await expect(admitted).rejects.toMatchObject({ id });
     expect(released).toEqual([5]);
   });
 
-  test('a key that is revoked while it is still being checked opens nothing either', async () => {
+  test.each<[string, (admission: PublishAdmission) => void, string]>([
+    ['a key that is revoked', (admission) => admission.revoke('k1'), 'INGEST_STREAM_KEY_REJECTED'],
+    ['a channel that is disabled', (admission) => admission.disable('news'), 'INGEST_CHANNEL_DISABLED'],
+  ])('%s while it is still being checked opens nothing either', async (_name, takeBack, id) => {
     const checked = Promise.withResolvers<control.AuthorizePublishResponse>();
     const { admission, released } = admissionOf({ control: { authorizePublish: () => checked.promise } });
     const admitted = admission.admit(requestOf());
-    admission.revoke('k1');
+    takeBack(admission);
     const value = { channel: CHANNEL, role: control.PublishRole.PRIMARY, streamKeyId: 'k1' };
     checked.resolve({ result: { $case: 'grant', value } });
-    await expect(admitted).rejects.toMatchObject({ id: 'INGEST_STREAM_KEY_REJECTED' });
+    await expect(admitted).rejects.toMatchObject({ id });
     expect(released).toEqual([]);
     expect((await admission.admit(requestOf())).streamKeyId).toBe('k1');
   });

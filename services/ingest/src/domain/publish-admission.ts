@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { control } from '@millrace/contracts';
 import type { session } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, Control, Logger, PublishClaim, PublishOutcome, SessionStore } from '@millrace/runtime';
 import { withDeadline } from './deadline.ts';
+import type { KeyAttempts, KeyOutcome } from './key-attempts.ts';
 import {
   abandoned,
   channelDisabled,
@@ -11,6 +13,7 @@ import {
   controlUnavailable,
   keyRejected,
   storeUnavailable,
+  tooManyWrongKeys,
   unknownApp,
 } from './refusals.ts';
 
@@ -47,6 +50,13 @@ export interface AdmissionDependencies {
   readonly apps: readonly string[];
   /** How long a publication is held while the store does not answer. */
   readonly storeHoldMs: number;
+  readonly attempts: KeyAttempts;
+}
+
+/** What was taken back while a request was under way. */
+interface TakenBack {
+  readonly streamKeyIds: Set<string>;
+  readonly channels: Set<string>;
 }
 
 const CONTROL_DEADLINE_MS = 5000;
@@ -55,8 +65,8 @@ const RETRY_INTERVAL_MS = 250;
 /** Decides who may publish: by the key, then by a claim on the channel. */
 export class PublishAdmission {
   readonly #dependencies: AdmissionDependencies;
-  /** For each request under way the keys that were revoked meanwhile: they open nothing. */
-  readonly #revokedMeanwhile = new Set<Set<string>>();
+  /** For each request under way what was taken back meanwhile: it opens nothing. */
+  readonly #takenBackMeanwhile = new Set<TakenBack>();
 
   constructor(dependencies: AdmissionDependencies) {
     this.#dependencies = dependencies;
@@ -70,16 +80,17 @@ export class PublishAdmission {
     request: PublishRequest,
     beforeClaim?: (channel: string) => Promise<void> | void,
   ): Promise<Admission> {
-    // From the start on: what revokes a key may overtake the answer that grants it.
-    const revoked = new Set<string>();
-    this.#revokedMeanwhile.add(revoked);
+    // From the start on: what takes a key back may overtake the answer that grants it.
+    const takenBack: TakenBack = { streamKeyIds: new Set(), channels: new Set() };
+    this.#takenBackMeanwhile.add(takenBack);
     try {
       const { channel, streamKeyId, role } = await this.#authorize(request);
       if (channel === undefined) {
         throw new ServiceError('INTERNAL', 'INGEST_GRANT_INCOMPLETE', 'The grant names no channel');
       }
       await beforeClaim?.(channel.name);
-      if (revoked.has(streamKeyId)) throw keyRejected();
+      const refusal = refusalOf(takenBack, streamKeyId, channel.name);
+      if (refusal !== undefined) throw refusal;
       const claim: PublishClaim = {
         channel: channel.name,
         takeoverPolicy: channel.takeoverPolicy,
@@ -89,48 +100,57 @@ export class PublishAdmission {
         encoderId: `${request.remoteAddress} ${request.encoder}`,
       };
       const outcome = await this.#claim(claim, request.signal);
-      const isRevoked = revoked.has(streamKeyId);
-      if (isRevoked || request.signal.aborted) {
+      const lateRefusal = refusalOf(takenBack, streamKeyId, channel.name);
+      if (lateRefusal !== undefined || request.signal.aborted) {
         this.#release(claim.channel, outcome.token);
-        throw isRevoked ? keyRejected() : abandoned();
+        throw lateRefusal ?? abandoned();
       }
       return { channel, streamKeyId, claim, outcome };
     } finally {
-      this.#revokedMeanwhile.delete(revoked);
+      this.#takenBackMeanwhile.delete(takenBack);
     }
   }
 
   /** A key has been revoked: what is under way by it is refused. */
   revoke(streamKeyId: string): void {
-    for (const revoked of this.#revokedMeanwhile) revoked.add(streamKeyId);
+    for (const { streamKeyIds } of this.#takenBackMeanwhile) streamKeyIds.add(streamKeyId);
+  }
+
+  /** A channel has been disabled: what is under way to it is refused. */
+  disable(channel: string): void {
+    for (const { channels } of this.#takenBackMeanwhile) channels.add(channel);
   }
 
   async #authorize(request: PublishRequest): Promise<control.PublishGrant> {
-    const { apps, control: authority, logger } = this.#dependencies;
-    if (!apps.includes(request.app)) throw unknownApp(apps);
+    const { apps, attempts } = this.#dependencies;
+    const { app, remoteAddress, signal } = request;
+    if (!apps.includes(app)) throw unknownApp(apps);
     if (request.streamKey === '') throw keyRejected();
-    const answer = await withDeadline(
-      authority.authorizePublish({
-        app: request.app,
-        streamKeySha256: createHash('sha256').update(request.streamKey, 'utf8').digest(),
-        remoteAddress: request.remoteAddress,
-      }),
-      CONTROL_DEADLINE_MS,
-    ).catch((error: unknown) => {
+    const streamKeySha256 = createHash('sha256').update(request.streamKey, 'utf8').digest();
+    const sha256 = streamKeySha256.toString('hex');
+    if (!attempts.begin(remoteAddress, sha256)) throw tooManyWrongKeys();
+    let outcome: KeyOutcome = 'unknown';
+    let holdMs = 0;
+    try {
+      const { result } = await this.#ask({ app, streamKeySha256, remoteAddress });
+      outcome = outcomeOf(result);
+      if (result?.$case === 'grant') return result.value;
+      if (result?.value === control.PublishRefusal.APP) throw unknownApp(apps);
+      if (result?.value === control.PublishRefusal.DISABLED) throw channelDisabled();
+    } finally {
+      holdMs = attempts.end(remoteAddress, sha256, outcome);
+    }
+    if (holdMs > 0) await delay(holdMs, undefined, { signal, ref: false }).catch(() => undefined);
+    throw keyRejected();
+  }
+
+  async #ask(request: control.AuthorizePublishRequest): Promise<control.AuthorizePublishResponse> {
+    const { control: authority, logger } = this.#dependencies;
+    try {
+      return await withDeadline(authority.authorizePublish(request), CONTROL_DEADLINE_MS);
+    } catch (error) {
       logger.error({ err: error }, 'Stream keys cannot be checked; publications are refused until they can');
       throw controlUnavailable(error);
-    });
-    const { result } = answer;
-    if (result?.$case === 'grant') return result.value;
-    switch (result?.value) {
-      case control.PublishRefusal.APP:
-        throw unknownApp(apps);
-      case control.PublishRefusal.DISABLED:
-        throw channelDisabled();
-      case control.PublishRefusal.KEY:
-      case control.PublishRefusal.UNSPECIFIED:
-      case undefined:
-        throw keyRejected();
     }
   }
 
@@ -171,4 +191,16 @@ export class PublishAdmission {
       this.#dependencies.logger.warn({ err: error, channel }, 'A claim could not be given back; it expires');
     });
   }
+}
+
+/** A key of a channel that is disabled is a right one. */
+function outcomeOf(result: control.AuthorizePublishResponse['result']): KeyOutcome {
+  if (result?.$case === 'grant') return 'granted';
+  if (result?.value === control.PublishRefusal.APP) return 'unknown';
+  return result?.value === control.PublishRefusal.DISABLED ? 'granted' : 'refused';
+}
+
+function refusalOf(takenBack: TakenBack, streamKeyId: string, channel: string): ServiceError | undefined {
+  if (takenBack.streamKeyIds.has(streamKeyId)) return keyRejected();
+  return takenBack.channels.has(channel) ? channelDisabled() : undefined;
 }

@@ -20,6 +20,14 @@ export function keyRejected(): ServiceError {
   );
 }
 
+export function tooManyWrongKeys(): ServiceError {
+  return new ServiceError(
+    'RESOURCE_EXHAUSTED',
+    'INGEST_KEY_ATTEMPTS_LIMIT',
+    'Too many wrong stream keys came from this address: check the key, and try again in a moment',
+  );
+}
+
 export function channelDisabled(): ServiceError {
   return new ServiceError('PERMISSION_DENIED', 'INGEST_CHANNEL_DISABLED', 'The channel is disabled');
 }

@@ -21,12 +21,13 @@ export class InProcessSegmentIndex implements SegmentIndex {
     signal: AbortSignal,
   ): AsyncIterable<segmentIndex.WatchResponse> {
     const { sessionId } = request;
-    const window = await this.#directory.held(sessionId, signal);
+    const limit = this.#directory.readerLimit;
+    const window = await this.#directory.held(sessionId, { signal, limit });
     if (window === undefined) return;
     /** Media sequence number of the last row that was given, by rendition. */
     const given = new Map<string, number>();
     const hasNews = (): boolean => window.isFinished || newRows(window, given).length > 0;
-    while (await waitInRoom(window.waiters, hasNews, { signal })) {
+    while (await waitInRoom(window.waiters, hasNews, { signal, limit })) {
       const rows = newRows(window, given);
       for (const row of rows) given.set(row.renditionId, row.msn);
       if (rows.length > 0) yield { rows };

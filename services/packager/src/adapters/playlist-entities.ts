@@ -60,6 +60,7 @@ export class PlaylistEntities {
       terms,
       isEnded: window.isFinished,
       hasInit: (period) => window.init(rendition.renditionId, period) !== undefined,
+      firstKOf: (period) => window.record?.periods.find(({ ordinal }) => ordinal === period)?.firstK,
     });
     const revision: Revision = {
       lastMsn: last.msn,

@@ -7,10 +7,13 @@ export interface MemoryLimits {
 /** What the sessions hold together, so that one cannot take what all need. */
 export class MemoryBudget {
   readonly #limits: MemoryLimits;
+  readonly #letGo: () => void;
   #totalBytes = 0;
 
-  constructor(limits: MemoryLimits) {
+  /** `letGo` is called when a limit would be passed, to give back what nobody may ask for any more. */
+  constructor(limits: MemoryLimits, letGo: () => void) {
     this.#limits = limits;
+    this.#letGo = letGo;
   }
 
   /** Bytes held by all sessions. */
@@ -20,7 +23,7 @@ export class MemoryBudget {
 
   /** Opens the account of a session. */
   openAccount(): MemoryAccount {
-    return new MemoryAccount(this.#limits.maxSessionBytes, (bytes) => this.#take(bytes));
+    return new MemoryAccount(this.#limits.maxSessionBytes, (bytes) => this.#take(bytes), this.#letGo);
   }
 
   #take(bytes: number): boolean {
@@ -34,11 +37,13 @@ export class MemoryBudget {
 export class MemoryAccount {
   readonly #maxBytes: number;
   readonly #takeFromTotal: (bytes: number) => boolean;
+  readonly #letGo: () => void;
   #bytes = 0;
 
-  constructor(maxBytes: number, takeFromTotal: (bytes: number) => boolean) {
+  constructor(maxBytes: number, takeFromTotal: (bytes: number) => boolean, letGo: () => void) {
     this.#maxBytes = maxBytes;
     this.#takeFromTotal = takeFromTotal;
+    this.#letGo = letGo;
   }
 
   /** Bytes held. */
@@ -46,8 +51,14 @@ export class MemoryAccount {
     return this.#bytes;
   }
 
-  /** Takes bytes; false, and nothing taken, when either limit would be passed. */
+  /** Takes bytes; false, and nothing taken, when either limit would be passed whatever may be let go first. */
   take(bytes: number): boolean {
+    if (this.#tryTake(bytes)) return true;
+    this.#letGo();
+    return this.#tryTake(bytes);
+  }
+
+  #tryTake(bytes: number): boolean {
     if (this.#bytes + bytes > this.#maxBytes || !this.#takeFromTotal(bytes)) return false;
     this.#bytes += bytes;
     return true;

@@ -29,11 +29,13 @@ type DrawnSegment = typeof segment extends fc.Arbitrary<infer T> ? T : never;
 function* authored(segments: readonly DrawnSegment[]): Iterable<{ part: sink.Part; elapsedMs: number }> {
   let k = 1000;
   let period = 0;
+  let run = { period, isGap: false, firstK: k };
   for (const [row, { opensPeriod, isGap, partTicks, elapsedMs }] of segments.entries()) {
     if (opensPeriod && row > 0) {
       period += 1;
       k += 2;
     }
+    if (row === 0 || run.period !== period || run.isGap !== isGap) run = { period, isGap, firstK: k };
     for (const [index, durationTicks] of partTicks.entries()) {
       const part = {
         renditionId: '720p',
@@ -42,7 +44,7 @@ function* authored(segments: readonly DrawnSegment[]): Iterable<{ part: sink.Par
         msn: 500 + row,
         discontinuitySequence: period,
         hasDiscontinuity: opensPeriod && row > 0,
-        runFirstK: 0,
+        runFirstK: index === partTicks.length - 1 ? run.firstK : 0,
         baseMediaDecodeTime: k * 180_000,
         durationTicks,
         utcOffsetUs: 0,
@@ -67,16 +69,23 @@ function render(
   {
     isEnded = false,
     hasInit = () => true,
-  }: { isEnded?: boolean; hasInit?: (period: number) => boolean } = {},
+    firstKOf = () => undefined,
+  }: {
+    isEnded?: boolean;
+    hasInit?: (period: number) => boolean;
+    firstKOf?: (period: number) => number | undefined;
+  } = {},
 ): string {
   const segments = window.window();
-  return renderMediaPlaylist({ form: 'fmp4', segments, terms: TERMS, isEnded, hasInit });
+  return renderMediaPlaylist({ form: 'fmp4', segments, terms: TERMS, isEnded, hasInit, firstKOf });
 }
 
 interface Read {
   readonly mediaSequence: number;
   readonly discontinuitySequence: number;
-  /** Each segment with its tags: the MAP that is in force, but in front of a gap, which nobody loads, only one that stands there. */
+  /** The lines in front of the first segment that do not count anything. */
+  readonly header: readonly string[];
+  /** Each segment with its tags and the MAP of its period that is in force. */
   readonly segments: readonly {
     readonly msn: number;
     readonly dsn: number;
@@ -93,27 +102,30 @@ function read(text: string): Read {
   const segments: { msn: number; dsn: number; text: string; seconds: number }[] = [];
   let dsn = discontinuitySequence;
   let map = '';
-  let ownMap = '';
   let tags: string[] = [];
   for (const line of text.split('\n').slice(6)) {
-    if (line === '#EXT-X-DISCONTINUITY') dsn += 1;
-    if (line.startsWith('#EXT-X-MAP')) {
-      map = line;
-      ownMap = line;
-    } else if (line.startsWith('#')) tags.push(line);
+    if (line === '#EXT-X-DISCONTINUITY') {
+      dsn += 1;
+      map = '';
+    }
+    if (line.startsWith('#EXT-X-MAP')) map = line;
+    else if (line.startsWith('#')) tags.push(line);
     else if (line !== '') {
       const seconds = Number(/#EXTINF:([\d.]+)/.exec(tags.join('\n'))?.[1]);
       segments.push({
         msn: mediaSequence + segments.length,
         dsn,
-        text: [tags.includes('#EXT-X-GAP') ? ownMap : map, ...tags, line].join('\n'),
+        text: [map, ...tags, line].join('\n'),
         seconds,
       });
       tags = [];
-      ownMap = '';
     }
   }
-  return { mediaSequence, discontinuitySequence, segments };
+  const header = text
+    .split('\n')
+    .slice(0, 6)
+    .filter((line) => !/-SEQUENCE:/.test(line));
+  return { mediaSequence, discontinuitySequence, header, segments };
 }
 
 const session = fc.array(segment, { minLength: 1, maxLength: 40 });
@@ -121,22 +133,26 @@ const session = fc.array(segment, { minLength: 1, maxLength: 40 });
 test('each playlist is a legal change of the one before (H-4, H-5, H-6)', () => {
   fc.assert(
     fc.property(session, (segments) => {
-      const window = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const window = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       window.setTerms(TERMS);
       let before: Read | undefined;
       let nowMs = 0;
       // The init segment of a period comes with its first media, behind gaps it may begin with.
       const inits = new Set<number>();
       const hasInit = (period: number): boolean => inits.has(period);
+      const firstKs = new Map<number, number>();
+      const firstKOf = (period: number): number | undefined => firstKs.get(period);
       for (const { part, elapsedMs } of authored(segments)) {
         nowMs += elapsedMs;
+        if (!firstKs.has(part.period)) firstKs.set(part.period, part.position?.k ?? 0);
         if (!part.isGap) inits.add(part.period);
         expect(take(window, part, nowMs)).toBe('stored');
         if (window.lastComplete === undefined) continue;
-        const now = read(render(window, { hasInit }));
+        const now = read(render(window, { hasInit, firstKOf }));
         if (before !== undefined) {
           expect(now.mediaSequence).toBeGreaterThanOrEqual(before.mediaSequence);
           expect(now.discontinuitySequence).toBeGreaterThanOrEqual(before.discontinuitySequence);
+          expect(now.header).toEqual(before.header);
           const removed = now.mediaSequence - before.mediaSequence;
           const kept = before.segments.slice(removed);
           // Whatever stays says the same, its discontinuity included.
@@ -153,7 +169,7 @@ test('each playlist is a legal change of the one before (H-4, H-5, H-6)', () => 
 test('a playlist is never below six segments and three target durations once it was that long (H-8)', () => {
   fc.assert(
     fc.property(session, (segments) => {
-      const window = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const window = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       window.setTerms(TERMS);
       for (const { part } of authored(segments)) take(window, part, 0);
       const { segments: listed, mediaSequence } = read(render(window));
@@ -174,8 +190,8 @@ test('a playlist is never below six segments and three target durations once it 
 test('a replica that got every part again writes the same bytes', () => {
   fc.assert(
     fc.property(session, fc.infiniteStream(fc.nat({ max: 3 })), (segments, repeats) => {
-      const one = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
-      const other = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const one = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
+      const other = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       for (const window of [one, other]) window.setTerms(TERMS);
       for (const { part, elapsedMs } of authored(segments)) {
         take(one, part, elapsedMs);
@@ -191,8 +207,8 @@ test('a replica that got every part again writes the same bytes', () => {
 test('a replica that began at any row writes the same bytes once it holds as many rows (H-6)', () => {
   fc.assert(
     fc.property(session, fc.nat({ max: 39 }), (segments, missed) => {
-      const one = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
-      const late = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const one = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
+      const late = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       for (const window of [one, late]) window.setTerms(TERMS);
       for (const { part } of authored(segments)) {
         take(one, part, 0);
@@ -208,7 +224,7 @@ test('a replica that began at any row writes the same bytes once it holds as man
 test('the account is what is held, and nothing is left after the end', () => {
   fc.assert(
     fc.property(session, (segments) => {
-      const budget = new MemoryBudget(limits());
+      const budget = new MemoryBudget(limits(), () => undefined);
       const window = new RenditionWindow('720p', budget.openAccount());
       window.setTerms(TERMS);
       let nowMs = 0;
@@ -225,7 +241,7 @@ test('the account is what is held, and nothing is left after the end', () => {
 test('parts in any order are stored, duplicates or refused, and never break the rows', () => {
   fc.assert(
     fc.property(session, fc.infiniteStream(fc.nat()), (segments, draws) => {
-      const window = new RenditionWindow('720p', new MemoryBudget(limits()).openAccount());
+      const window = new RenditionWindow('720p', new MemoryBudget(limits(), () => undefined).openAccount());
       window.setTerms(TERMS);
       const parts = [...authored(segments)].map(({ part }) => part);
       for (let count = 0; count < parts.length * 2; count += 1) {

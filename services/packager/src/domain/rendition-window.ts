@@ -261,7 +261,6 @@ export class RenditionWindow {
     this.#byK.clear();
   }
 
-  /** H-8: what slid out stays for its own duration and that of the longest playlist that had it. */
   #slide(nowMs: number): void {
     const listed = this.window();
     const [first] = listed;
@@ -272,6 +271,11 @@ export class RenditionWindow {
       if (segment === first) break;
       segment.removedAtMs ??= nowMs;
     }
+    this.letGo(nowMs);
+  }
+
+  /** Lets go of media whose time is over: what slid out stays for its own duration and that of the longest playlist (H-8). */
+  letGo(nowMs: number): void {
     for (;;) {
       const [oldest] = this.#segments;
       if (oldest?.removedAtMs === undefined) return;

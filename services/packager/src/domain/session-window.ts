@@ -306,6 +306,14 @@ export class SessionWindow {
     this.changes.wake();
   }
 
+  /** Lets go of media whose time is over (H-8). */
+  letGo(nowMs: number): void {
+    for (const window of this.#renditions.values()) {
+      window.letGo(nowMs);
+      this.#forgetInits(window);
+    }
+  }
+
   #onCompleted(window: RenditionWindow, segment: StoredSegment): void {
     this.#forgetInits(window);
     this.#observer.onSegmentCompleted(this, window, segment);

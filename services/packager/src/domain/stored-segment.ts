@@ -66,6 +66,11 @@ export class StoredSegment {
     return this.#durationTicks;
   }
 
+  /** Segment number of the first row of its run: rows of its period that are all gaps or all not. 0 while it is not complete. */
+  get runFirstK(): number {
+    return this.#runFirstK;
+  }
+
   get sizeBytes(): number {
     return this.#sizeBytes;
   }

@@ -12,7 +12,7 @@ interface Waiter {
   readonly end: (how: WaitEnd) => void;
 }
 
-/** Waits that may be open at once over all rooms, so that held requests cannot fill the memory. */
+/** Waits of one kind that may be open at once over all rooms, so that held requests cannot fill the memory. */
 export class WaiterLimit {
   readonly #max: number;
   #count = 0;
@@ -57,14 +57,20 @@ export class WaitingRoom {
   /**
    * Calls `onEnd` once: when `isReady` is true at a `wake`, after `deadlineMs`, or when the room is closed.
    *
-   * Returns a function that gives the wait up, after which `onEnd` is not called; `undefined` when there is no place left.
+   * Returns a function that gives the wait up, after which `onEnd` is not called; `undefined` when there is no place left, in
+   * the room's limit or in the one that is given.
    */
-  wait(isReady: () => boolean, deadlineMs: number, onEnd: (how: WaitEnd) => void): (() => void) | undefined {
-    if (this.#isClosed || !this.#limit.enter()) return undefined;
+  wait(
+    isReady: () => boolean,
+    deadlineMs: number,
+    onEnd: (how: WaitEnd) => void,
+    limit: WaiterLimit = this.#limit,
+  ): (() => void) | undefined {
+    if (this.#isClosed || !limit.enter()) return undefined;
     const leave = (): boolean => {
       clearTimeout(timer);
       if (!this.#waiters.delete(waiter)) return false;
-      this.#limit.leave();
+      limit.leave();
       return true;
     };
     const waiter: Waiter = {

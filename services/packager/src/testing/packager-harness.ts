@@ -17,6 +17,8 @@ import { initSegment, part, presentation } from './synthetic-parts.ts';
 /** First segment of the tests' sessions. */
 export const FIRST_K = 895_000_000;
 const CHANNEL = 'demo';
+/** Below Jest's own deadline for a test, after which the loop of a condition that never holds would keep the process. */
+const UNTIL_DEADLINE_MS = 4000;
 
 function claimOf(channel: string): Parameters<MemorySessionStore['claimPublication']>[0] {
   return {
@@ -99,9 +101,13 @@ export class PackagerHarness {
     for (let turn = 0; turn < 5; turn += 1) await nextTurn();
   }
 
-  /** Resolves when the condition holds, which is judged once a turn of the event loop. */
+  /** Resolves when the condition holds, which is judged once a turn of the event loop; rejects when that takes too long. */
   async until(condition: () => Promise<boolean> | boolean): Promise<void> {
-    while (!(await condition())) await nextTurn();
+    const deadline = AbortSignal.timeout(UNTIL_DEADLINE_MS);
+    while (!(await condition())) {
+      deadline.throwIfAborted();
+      await nextTurn();
+    }
   }
 
   /** Begins a session of another channel, prepared like the first; its id. */

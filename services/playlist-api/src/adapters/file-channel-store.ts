@@ -81,6 +81,10 @@ export class FileChannelStore implements ChannelStore {
     return this.#memory.listStreamKeys(channel);
   }
 
+  listExpiredStreamKeys(nowMs: number): Promise<readonly StoredStreamKey[]> {
+    return this.#memory.listExpiredStreamKeys(nowMs);
+  }
+
   async putStreamKey(key: StoredStreamKey): Promise<boolean> {
     return this.#written(await this.#memory.putStreamKey(key));
   }

@@ -2,6 +2,7 @@ import type { ChannelStore, PageRequest } from '../domain/channel-store.ts';
 import type { StoredChannel } from '../domain/channel.ts';
 import type { Ladder } from '../domain/ladder.ts';
 import type { StoredStreamKey } from '../domain/stream-key.ts';
+import { NamedRecords } from './named-records.ts';
 
 /** Everything a channel store holds, as plain data. */
 export interface ChannelStoreContent {
@@ -12,11 +13,13 @@ export interface ChannelStoreContent {
 
 /** A channel store that lives as long as its process. */
 export class MemoryChannelStore implements ChannelStore {
-  readonly #channels = new Map<string, StoredChannel>();
+  readonly #channels = new NamedRecords<StoredChannel>();
   readonly #keysByHash = new Map<string, StoredStreamKey>();
   /** By channel, then by id. */
   readonly #keysByChannel = new Map<string, Map<string, StoredStreamKey>>();
-  readonly #ladders = new Map<string, Ladder>();
+  /** Those with an end, by hash. */
+  readonly #expiringKeys = new Map<string, StoredStreamKey>();
+  readonly #ladders = new NamedRecords<Ladder>();
 
   constructor(content?: ChannelStoreContent) {
     for (const channel of content?.channels ?? []) this.#channels.set(channel.name, channel);
@@ -27,9 +30,9 @@ export class MemoryChannelStore implements ChannelStore {
   /** Everything that is stored now. */
   content(): ChannelStoreContent {
     return {
-      channels: [...this.#channels.values()],
+      channels: this.#channels.values(),
       streamKeys: [...this.#keysByHash.values()],
-      ladders: [...this.#ladders.values()],
+      ladders: this.#ladders.values(),
     };
   }
 
@@ -38,7 +41,7 @@ export class MemoryChannelStore implements ChannelStore {
   }
 
   async listChannels(page: PageRequest): Promise<readonly StoredChannel[]> {
-    return pageOf(this.#channels, page);
+    return this.#channels.page(page);
   }
 
   async createChannel(channel: StoredChannel): Promise<boolean> {
@@ -54,7 +57,7 @@ export class MemoryChannelStore implements ChannelStore {
   }
 
   async deleteChannel(name: string): Promise<boolean> {
-    for (const key of this.#keysByChannel.get(name)?.values() ?? []) this.#keysByHash.delete(key.sha256);
+    for (const id of [...(this.#keysByChannel.get(name)?.keys() ?? [])]) this.#remove(name, id);
     this.#keysByChannel.delete(name);
     return this.#channels.delete(name);
   }
@@ -66,6 +69,10 @@ export class MemoryChannelStore implements ChannelStore {
   async listStreamKeys(channel: string): Promise<readonly StoredStreamKey[]> {
     const keys = [...(this.#keysByChannel.get(channel)?.values() ?? [])];
     return keys.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  async listExpiredStreamKeys(nowMs: number): Promise<readonly StoredStreamKey[]> {
+    return [...this.#expiringKeys.values()].filter(({ expiresAtMs = Infinity }) => expiresAtMs <= nowMs);
   }
 
   async putStreamKey(key: StoredStreamKey): Promise<boolean> {
@@ -86,7 +93,7 @@ export class MemoryChannelStore implements ChannelStore {
   }
 
   async listLadders(page: PageRequest): Promise<readonly Ladder[]> {
-    return pageOf(this.#ladders, page);
+    return this.#ladders.page(page);
   }
 
   async putLadder(ladder: Ladder): Promise<void> {
@@ -101,22 +108,14 @@ export class MemoryChannelStore implements ChannelStore {
     const ofChannel = this.#keysByChannel.get(key.channel) ?? new Map<string, StoredStreamKey>();
     this.#keysByChannel.set(key.channel, ofChannel.set(key.id, key));
     this.#keysByHash.set(key.sha256, key);
+    if (key.expiresAtMs !== undefined) this.#expiringKeys.set(key.sha256, key);
   }
 
   #remove(channel: string, id: string): boolean {
     const key = this.#keysByChannel.get(channel)?.get(id);
     if (key === undefined) return false;
     this.#keysByChannel.get(channel)?.delete(id);
+    this.#expiringKeys.delete(key.sha256);
     return this.#keysByHash.delete(key.sha256);
   }
-}
-
-function pageOf<T>(values: ReadonlyMap<string, T>, page: PageRequest): readonly T[] {
-  const { after } = page;
-  return [...values.keys()]
-    .filter((name) => after === undefined || name > after)
-    .toSorted()
-    .slice(0, page.limit)
-    .map((name) => values.get(name))
-    .filter((value) => value !== undefined);
 }

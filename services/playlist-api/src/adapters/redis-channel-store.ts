@@ -9,6 +9,8 @@ import { storedChannelSchema, storedLadderSchema, storedStreamKeySchema } from '
 /** Names, all with score 0, so that they are in order. An index: it may hold names of what is gone, never lack one. */
 const CHANNEL_NAMES = 'channels';
 const LADDER_NAMES = 'ladders';
+/** Stream keys that have an end, as `<channel> <id>`, by when that is; an index like the names. */
+const EXPIRING_KEYS = 'expiring-streamkeys';
 /** The field of a channel's hash with the channel itself; its stream keys are beside it. */
 const CHANNEL_FIELD = 'channel';
 
@@ -87,6 +89,7 @@ export class RedisChannelStore implements ChannelStore {
         : [],
     );
     await Promise.all(keys.map(({ sha256 }) => this.#redis.do((client) => client.del(hashKey(sha256)))));
+    await Promise.all(keys.map((key) => this.#forgetEnd(ownerOf(key))));
     await this.#redis.do((client) => client.zrem(CHANNEL_NAMES, name));
     return true;
   }
@@ -109,12 +112,30 @@ export class RedisChannelStore implements ChannelStore {
       .toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  async listExpiredStreamKeys(nowMs: number): Promise<readonly StoredStreamKey[]> {
+    const owners = await this.#redis.do((client) => client.zrangebyscore(EXPIRING_KEYS, '-inf', nowMs));
+    const keys = await Promise.all(
+      owners.map(async (owner) => {
+        const [channel = '', id = ''] = owner.split(' ');
+        const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
+        const key = this.#parse(storedStreamKeySchema, text, channel);
+        if (key?.expiresAtMs === undefined) await this.#forgetEnd(owner);
+        return key;
+      }),
+    );
+    return keys
+      .filter((key) => key !== undefined)
+      .filter(({ expiresAtMs = Infinity }) => expiresAtMs <= nowMs);
+  }
+
   async putStreamKey(key: StoredStreamKey): Promise<boolean> {
-    const { channel, id, sha256 } = key;
-    const owner = `${channel} ${id}`;
+    const { channel, id, sha256, expiresAtMs } = key;
+    const owner = ownerOf(key);
     const isFree = await this.#redis.do((client) => client.set(hashKey(sha256), owner, 'NX'));
     const holder = isFree === null ? await this.findStreamKey(sha256) : undefined;
     if (holder !== undefined && !(holder.id === id && holder.channel === channel)) return false;
+    if (expiresAtMs !== undefined)
+      await this.#redis.do((client) => client.zadd(EXPIRING_KEYS, expiresAtMs, owner));
     const args = [CHANNEL_FIELD, keyField(id), JSON.stringify(key)];
     const old = await this.#redis.run(PUT_STREAM_KEY, [channelKey(channel)], args);
     if (old === null) {
@@ -131,6 +152,7 @@ export class RedisChannelStore implements ChannelStore {
     const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
     const count = await this.#redis.do((client) => client.hdel(channelKey(channel), keyField(id)));
     await this.#forgetHash(this.#parse(storedStreamKeySchema, text, channel)?.sha256);
+    await this.#forgetEnd(ownerOf({ channel, id }));
     return count === 1;
   }
 
@@ -152,6 +174,10 @@ export class RedisChannelStore implements ChannelStore {
     const count = await this.#redis.do((client) => client.del(ladderKey(name)));
     await this.#redis.do((client) => client.zrem(LADDER_NAMES, name));
     return count === 1;
+  }
+
+  async #forgetEnd(owner: string): Promise<void> {
+    await this.#redis.do((client) => client.zrem(EXPIRING_KEYS, owner));
   }
 
   async #forgetHash(old: string | undefined, current?: string): Promise<void> {
@@ -193,6 +219,7 @@ export class RedisChannelStore implements ChannelStore {
 }
 
 const channelKey = (name: string): string => `channel:{${name}}`;
+const ownerOf = ({ channel, id }: Pick<StoredStreamKey, 'channel' | 'id'>): string => `${channel} ${id}`;
 const keyField = (id: string): string => `key:${id}`;
 const hashKey = (sha256: string): string => `streamkey:${sha256}`;
 const ladderKey = (name: string): string => `ladder:${name}`;

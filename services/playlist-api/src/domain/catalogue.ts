@@ -23,6 +23,8 @@ export class Catalogue {
   readonly #store: ChannelStore;
   readonly #events: EventEmitter;
   readonly #clock: Clock;
+  /** Channels that keys are being issued for, each with the last of those that wait for their turn. */
+  readonly #issuing = new Map<string, Promise<unknown>>();
 
   constructor(dependencies: {
     readonly store: ChannelStore;
@@ -50,12 +52,14 @@ export class Catalogue {
     return channel;
   }
 
-  /** Replaces every setting; a session that runs keeps what it was opened with. */
+  /** Replaces every setting; a session that runs keeps what it was opened with, but loses its encoder with `isEnabled: false`. */
   async replaceChannel(name: string, settings: ChannelSettings): Promise<StoredChannel> {
     await this.#requireLadder(settings);
     const channel: StoredChannel = { ...(await this.getChannel(name)), settings, updatedAtMs: this.#clock() };
     if (!(await this.#store.replaceChannel(channel))) throw channelUnknown(name);
     this.#channelChanged(name, 'updated');
+    // Also when it was disabled before: whoever asks again does so because an encoder goes on.
+    if (!settings.isEnabled) this.#channelChanged(name, 'disabled');
     return channel;
   }
 
@@ -97,55 +101,52 @@ export class Catalogue {
     channel: string,
     options: { readonly role: StoredStreamKey['role']; readonly label: string },
   ): Promise<IssuedStreamKey> {
-    const keys = await this.listStreamKeys(channel);
-    if (keys.length >= MAX_STREAM_KEYS) {
-      throw new ServiceError(
-        'RESOURCE_EXHAUSTED',
-        'PLAYLIST_API_STREAM_KEY_LIMIT',
-        `Channel ${channel} has ${keys.length} stream keys, the most it can have: revoke one first.`,
-      );
-    }
-    const issued = await this.#issue(channel, options);
-    this.#keyChanged(issued.record, 'created');
-    return issued;
+    return this.#inTurn(channel, async () => {
+      await this.#requireRoom(channel);
+      const issued = await this.#issue(channel, options);
+      this.#keyChanged(issued.record, 'created');
+      return issued;
+    });
   }
 
   /**
    * Makes a new key in place of another, which stays valid for `overlapSeconds` more.
    *
-   * Without an overlap the old one is revoked at once, and with it what it published.
+   * Without an overlap the old one is revoked at once, and with it what it published. With one both count until it is over:
+   * throws `PLAYLIST_API_STREAM_KEY_LIMIT` at `MAX_STREAM_KEYS`. A key is rotated once: throws
+   * `PLAYLIST_API_STREAM_KEY_ROTATED` during its overlap.
    */
   async rotateStreamKey(channel: string, id: string, overlapSeconds: number): Promise<IssuedStreamKey> {
-    const old = await this.getStreamKey(channel, id);
-    const issued = await this.#issue(channel, old);
-    this.#keyChanged(issued.record, 'created');
-    this.#keyChanged(old, 'rotated');
-    if (overlapSeconds === 0) {
-      await this.revokeStreamKey(channel, id);
-    } else {
+    return this.#inTurn(channel, async () => {
+      const old = await this.getStreamKey(channel, id);
+      if (old.expiresAtMs !== undefined) throw alreadyRotated(old);
+      if (overlapSeconds > 0) await this.#requireRoom(channel);
+      const issued = await this.#issue(channel, old);
+      this.#keyChanged(issued.record, 'created');
       // One that was revoked while the new one was stored stays revoked.
       const kept = (await this.#store.listStreamKeys(channel)).find((known) => known.id === id);
-      const expiresAtMs = Math.min(this.#clock() + overlapSeconds * 1000, kept?.expiresAtMs ?? Infinity);
-      if (kept !== undefined) await this.#store.putStreamKey({ ...kept, expiresAtMs });
-    }
-    return issued;
+      if (kept === undefined) return issued;
+      if (overlapSeconds === 0) {
+        const isRevoked = await this.#store.deleteStreamKey(channel, id);
+        if (isRevoked) for (const change of ['rotated', 'revoked'] as const) this.#keyChanged(kept, change);
+      } else {
+        const expiresAtMs = this.#clock() + overlapSeconds * 1000;
+        if (await this.#store.putStreamKey({ ...kept, expiresAtMs })) this.#keyChanged(kept, 'rotated');
+      }
+      return issued;
+    });
   }
 
   /** Throws `PLAYLIST_API_STREAM_KEY_UNKNOWN`. */
   async revokeStreamKey(channel: string, id: string): Promise<void> {
     const key = await this.getStreamKey(channel, id);
-    await this.#store.deleteStreamKey(channel, id);
-    this.#keyChanged(key, 'revoked');
+    if (await this.#store.deleteStreamKey(channel, id)) this.#keyChanged(key, 'revoked');
   }
 
   /** Revokes every key whose rotation overlap is over; idempotent. */
   async revokeExpiredKeys(): Promise<void> {
-    const nowMs = this.#clock();
-    for await (const channel of this.allChannels()) {
-      for (const key of await this.#store.listStreamKeys(channel.name)) {
-        if (key.expiresAtMs === undefined || key.expiresAtMs > nowMs) continue;
-        if (await this.#store.deleteStreamKey(channel.name, key.id)) this.#keyChanged(key, 'revoked');
-      }
+    for (const key of await this.#store.listExpiredStreamKeys(this.#clock())) {
+      if (await this.#store.deleteStreamKey(key.channel, key.id)) this.#keyChanged(key, 'revoked');
     }
   }
 
@@ -196,6 +197,28 @@ export class Catalogue {
     }
   }
 
+  async #requireRoom(channel: string): Promise<void> {
+    const { length } = await this.listStreamKeys(channel);
+    if (length < MAX_STREAM_KEYS) return;
+    throw new ServiceError(
+      'RESOURCE_EXHAUSTED',
+      'PLAYLIST_API_STREAM_KEY_LIMIT',
+      `Channel ${channel} has ${length} stream keys, the most it can have: revoke one first.`,
+    );
+  }
+
+  /** Issues one key of a channel after the other: each counts those before it. */
+  async #inTurn<T>(channel: string, issue: () => Promise<T>): Promise<T> {
+    const issued = (this.#issuing.get(channel) ?? Promise.resolve()).then(issue);
+    const settled = issued.catch(() => undefined);
+    this.#issuing.set(channel, settled);
+    try {
+      return await issued;
+    } finally {
+      if (this.#issuing.get(channel) === settled) this.#issuing.delete(channel);
+    }
+  }
+
   async #issue(
     channel: string,
     { role, label }: { readonly role: StoredStreamKey['role']; readonly label: string },
@@ -225,7 +248,7 @@ export class Catalogue {
     }
   }
 
-  #channelChanged(channel: string, change: 'created' | 'updated' | 'deleted'): void {
+  #channelChanged(channel: string, change: 'created' | 'updated' | 'disabled' | 'deleted'): void {
     this.#events.emit({ type: 'ChannelChanged', data: { channel, change } });
   }
 
@@ -242,6 +265,14 @@ function channelUnknown(name: string): ServiceError {
     'NOT_FOUND',
     'PLAYLIST_API_CHANNEL_UNKNOWN',
     `There is no channel ${name}: check the name, or make it.`,
+  );
+}
+
+function alreadyRotated({ channel, id }: StoredStreamKey): ServiceError {
+  return new ServiceError(
+    'FAILED_PRECONDITION',
+    'PLAYLIST_API_STREAM_KEY_ROTATED',
+    `Stream key ${id} of channel ${channel} has been rotated already: rotate the one in its place, or revoke it.`,
   );
 }
 

@@ -109,6 +109,45 @@ export function describeChannelStore(name: string, create: () => Promise<Channel
       expect(await store.findStreamKey(keyOf('news', 'k1').sha256)).toBeUndefined();
     });
 
+    test('keys past their end are listed as such, and no others', async () => {
+      const store = await create();
+      for (const channel of ['news', 'sports', 'gone']) await store.createChannel(channelOf(channel));
+      const expired = async (): Promise<readonly string[]> =>
+        (await store.listExpiredStreamKeys(10)).map(({ channel, id }) => `${channel}/${id}`).toSorted();
+      await store.putStreamKey(keyOf('news', 'endless'));
+      await store.putStreamKey(keyOf('news', 'later', { expiresAtMs: 11 }));
+      await store.putStreamKey(keyOf('news', 'now', { expiresAtMs: 10 }));
+      await store.putStreamKey(keyOf('sports', 'past', { expiresAtMs: 9 }));
+      await store.putStreamKey(keyOf('gone', 'past', { expiresAtMs: 9 }));
+      await store.deleteChannel('gone');
+      expect(await expired()).toEqual(['news/now', 'sports/past']);
+      // One that is put again has the end that it has then, under whatever hash.
+      await store.putStreamKey(keyOf('sports', 'past'));
+      await store.putStreamKey(keyOf('news', 'endless', { expiresAtMs: 5, sha256: hashStreamKey('new') }));
+      expect(await expired()).toEqual(['news/endless', 'news/now']);
+      for (const id of ['now', 'endless']) await store.deleteStreamKey('news', id);
+      expect(await expired()).toEqual([]);
+    });
+
+    test('a page begins behind any name, one that is not there as well, also after changes', async () => {
+      const store = await create();
+      const names = async (after: string): Promise<readonly string[]> =>
+        (await store.listChannels({ after, limit: 2 })).map((channel) => channel.name);
+      for (const each of ['b', 'd']) await store.createChannel(channelOf(each));
+      expect([await names('a'), await names('b'), await names('c'), await names('d')]).toEqual([
+        ['b', 'd'],
+        ['d'],
+        ['d'],
+        [],
+      ]);
+      await store.createChannel(channelOf('c'));
+      expect(await names('b')).toEqual(['c', 'd']);
+      await store.createChannel(channelOf('e'));
+      expect(await names('b')).toEqual(['c', 'd']);
+      await store.deleteChannel('c');
+      expect(await names('b')).toEqual(['d', 'e']);
+    });
+
     test('a deleted key is gone at once', async () => {
       const store = await create();
       await store.createChannel(channelOf('news'));

@@ -28,6 +28,8 @@ interface StreamKeyRecords {
   listStreamKeys(channel: string): Promise<readonly StoredStreamKey[]>;
   /** Stores or replaces a key by its id; false when the channel is not there or another key has the hash. */
   putStreamKey(key: StoredStreamKey): Promise<boolean>;
+  /** The keys that are past their end, in no order: for a timer, so it costs no more than the keys that have an end. */
+  listExpiredStreamKeys(nowMs: number): Promise<readonly StoredStreamKey[]>;
   /** Deletes a key; false when there is none. */
   deleteStreamKey(channel: string, id: string): Promise<boolean>;
 }

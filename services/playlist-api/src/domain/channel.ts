@@ -19,7 +19,10 @@ const seconds = (what: string): z.ZodType<number | string> =>
 export const channelSettingsSchema = z
   .object({
     title: z.string().max(100).default('').describe('Shown to people in place of the name.'),
-    isEnabled: z.boolean().default(true).describe('False refuses every encoder.'),
+    isEnabled: z
+      .boolean()
+      .default(true)
+      .describe('False refuses every encoder, and closes the one that publishes.'),
     ladder: z
       .union([nameSchema, rungsSchema])
       .default(DEFAULT_LADDER_NAME)

@@ -76,10 +76,10 @@ async function declareChannel(
   };
   if (known === undefined) await store.createChannel(channel);
   else await store.replaceChannel({ ...channel, origin: known.origin });
-  events.emit({
-    type: 'ChannelChanged',
-    data: { channel: name, change: known === undefined ? 'created' : 'updated' },
-  });
+  const tell = (change: string): void =>
+    events.emit({ type: 'ChannelChanged', data: { channel: name, change } });
+  tell(known === undefined ? 'created' : 'updated');
+  if (known !== undefined && !settings.isEnabled) tell('disabled');
 }
 
 async function declareStreamKeys(

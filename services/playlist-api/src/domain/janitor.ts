@@ -78,9 +78,7 @@ export class Janitor {
 
   #countSessions(): void {
     const { sessions, mirror } = this.#dependencies;
-    for (const [state, value] of Object.entries(STATES)) {
-      sessions.set({ state }, mirror.list().filter(({ record }) => record.state === value).length);
-    }
+    for (const [state, value] of Object.entries(STATES)) sessions.set({ state }, mirror.count(value));
   }
 
   async #tick(): Promise<void> {

@@ -151,6 +151,29 @@ describe('Control', () => {
     expect(items.map(({ name }) => name)).toEqual(['mine', 'news']);
   });
 
+  test('a channel that a file disables is told to whoever has it live; told once, and not for a new one', async () => {
+    const file = join(directory, 'channels.yaml');
+    const said = (): string[] =>
+      fixture.events.flatMap(({ event }) =>
+        event.type === 'ChannelChanged' ? [`${event.data.channel} ${event.data.change}`] : [],
+      );
+    const declared: string[][] = [];
+    for (const text of [
+      'channels: { news: {} }',
+      'channels: { news: { settings: { isEnabled: false } }, old: { settings: { isEnabled: false } } }',
+      'channels: { news: { settings: { isEnabled: false } }, old: { settings: { isEnabled: false } } }',
+    ]) {
+      await writeFile(file, text);
+      await fixture.stop();
+      fixture = await createFixture({ channelFiles: [file] }, await openChannelFile(directory));
+      await post('/channels', { name: `mark-${declared.length}` });
+      while (!said().includes(`mark-${declared.length} created`))
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      declared.push(said().slice(0, -1));
+    }
+    expect(declared).toEqual([['news created'], ['news updated', 'news disabled', 'old created'], []]);
+  });
+
   test('a channel file with problems stops the start with all of them', async () => {
     const file = join(directory, 'bad.yaml');
     await writeFile(file, 'channels: { A: {}, b: { settings: { ladder: nowhere } } }');

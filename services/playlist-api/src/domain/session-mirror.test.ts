@@ -79,6 +79,65 @@ describe('session mirror', () => {
     await mirror.stop();
   });
 
+  test('the last rows of a session that has ended are asked for until they come', async () => {
+    const ended = recordOf({ state: session.SessionState.ENDED });
+    let attempts = 0;
+    const index: SegmentIndex = {
+      async *watch(): AsyncIterable<segmentIndex.WatchResponse> {
+        attempts += 1;
+        if (attempts === 1) yield { rows: rowsOf(FIRST_K, 1) };
+        if (attempts <= 3) throw new Error('connection lost');
+        yield { rows: rowsOf(FIRST_K + 1, 1) };
+      },
+    };
+    const { mirror } = await mirrorOf([ended], index);
+    while ((mirror.currentOf('news')?.rows.get('720p') ?? []).length < 2)
+      await mirror.nextChange('news', AbortSignal.timeout(4000));
+    await mirror.stop();
+    expect(attempts).toBe(4);
+  });
+
+  test('... for half a minute, or until nobody remembers the session', async () => {
+    const ended = recordOf({ state: session.SessionState.ENDED });
+    let attempts = 0;
+    const failing: SegmentIndex = {
+      async *watch(): AsyncIterable<segmentIndex.WatchResponse> {
+        attempts += 1;
+        clock.advance(10_000);
+        yield* [];
+        throw new Error('connection lost');
+      },
+    };
+    const clock = new ManualClock(FIRST_K * 2000);
+    const said = Promise.withResolvers<void>();
+    const destination = { write: (line: string) => void (line.includes('did not come') && said.resolve()) };
+    const mirror = new SessionMirror({
+      store: storeOf([ended]),
+      peers: { packagersOf: () => [{ index: failing }] },
+      clock: clock.now,
+      logger: createLogger({ service: 'playlist-api', level: 'warn', destination }),
+    });
+    mirror.start();
+    await said.promise;
+    expect(attempts).toBe(4);
+    await mirror.stop();
+
+    const letGo = Promise.withResolvers<void>();
+    const { mirror: waiting, clock: other } = await mirrorOf([ended], {
+      async *watch(_request, signal) {
+        await aborted(signal);
+        letGo.resolve();
+        yield* [];
+      },
+    });
+    while (waiting.currentOf('news') === undefined)
+      await waiting.nextChange('news', AbortSignal.timeout(4000));
+    other.advance(600_000);
+    waiting.forgetEnded();
+    await letGo.promise;
+    await waiting.stop();
+  });
+
   test('the newest session is the one of its channel, whichever is told first', async () => {
     const older = recordOf({ sessionId: '01K0000000000000000000000A', state: session.SessionState.ENDED });
     const newer = recordOf({ sessionId: '01K0000000000000000000000B' });

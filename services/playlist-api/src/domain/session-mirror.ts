@@ -6,6 +6,8 @@ import { emptyView, withRecord, withRows } from './session-view.ts';
 import type { SessionView } from './session-view.ts';
 
 const RETRY_MS = 250;
+/** How long the last rows of a session that has ended are asked for: a packager that was lost has been replaced by then. */
+const LAST_ROWS_WAIT_MS = 30_000;
 /** How long an ended session is remembered, so that its viewers hear `gone` and not `not live`. */
 const ENDED_MEMORY_MS = 10 * 60_000;
 
@@ -25,6 +27,8 @@ export class SessionMirror {
   readonly #newest = new Map<string, string>();
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #stopping = new AbortController();
+  /** Ends the following of a session's rows, by its id. */
+  readonly #following = new Map<string, AbortController>();
   readonly #tasks = new Set<Promise<void>>();
 
   constructor(dependencies: {
@@ -53,6 +57,7 @@ export class SessionMirror {
   /** Stops following; what is known stays readable. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    for (const following of this.#following.values()) following.abort();
     await Promise.all(this.#tasks);
   }
 
@@ -70,6 +75,13 @@ export class SessionMirror {
   /** Every session, oldest first. */
   list(): readonly SessionView[] {
     return [...this.#views.values()].toSorted((a, b) => (a.record.sessionId < b.record.sessionId ? -1 : 1));
+  }
+
+  /** Sessions in a state. */
+  count(state: session.SessionState): number {
+    let count = 0;
+    for (const { record } of this.#views.values()) if (record.state === state) count += 1;
+    return count;
   }
 
   /** Resolves at the next change of a channel's sessions, or when the signal is aborted. */
@@ -94,6 +106,8 @@ export class SessionMirror {
     for (const { record } of this.#views.values()) {
       if (!this.#isForgettable(record)) continue;
       this.#views.delete(record.sessionId);
+      // One whose rows nobody ever knew is waited for to this day.
+      this.#following.get(record.sessionId)?.abort();
       if (this.#newest.get(record.channel) === record.sessionId) this.#newest.delete(record.channel);
     }
   }
@@ -102,32 +116,56 @@ export class SessionMirror {
     const known = this.#views.get(record.sessionId);
     if (known === undefined && this.#isForgettable(record)) return;
     this.#set(known === undefined ? emptyView(record) : withRecord(known, record));
-    if (known === undefined) this.#own(this.#followRows(record.sessionId));
+    if (known !== undefined || this.#stopping.signal.aborted) return;
+    const { sessionId } = record;
+    const following = new AbortController();
+    this.#following.set(sessionId, following);
+    this.#own(this.#followRows(sessionId, following.signal).finally(() => this.#following.delete(sessionId)));
   }
 
-  /** Follows the rows of a session until it is over; after a pause at the next of its packagers when that is cut off. */
-  async #followRows(sessionId: string): Promise<void> {
-    const { signal } = this.#stopping;
-    for (let attempt = 0; !signal.aborted; attempt += 1) {
+  /** Follows the rows of a session until its last one; after a pause at the next of its packagers when that is cut off. */
+  async #followRows(sessionId: string, signal: AbortSignal): Promise<void> {
+    let isFailing = false;
+    /** Since when the rows of a session that has ended fail to come. */
+    let lateSinceMs: number | undefined;
+    for (let attempt = 0; ; attempt += 1) {
       const record = this.#views.get(sessionId)?.record;
       if (record === undefined) return;
       const packagers = this.#peers.packagersOf(record);
       const packager = packagers[attempt % Math.max(packagers.length, 1)];
+      let hasFailed = false;
       try {
         for await (const { rows } of packager?.index.watch({ sessionId }, signal) ?? []) {
           const view = this.#views.get(sessionId);
           if (view === undefined) return;
           this.#set(withRows(view, rows));
+          if (isFailing) this.#logger.info({ sessionId }, 'The rows of a session are followed again');
+          isFailing = false;
+          lateSinceMs = undefined;
         }
       } catch (error) {
-        if (!signal.aborted)
+        hasFailed = true;
+        if (!isFailing && !signal.aborted)
           this.#logger.warn(
             { err: error, sessionId },
-            'The rows of a session cannot be followed; trying again',
+            'The rows of a session cannot be followed; it is tried again',
           );
+        isFailing = true;
       }
       const state = this.#views.get(sessionId)?.record.state;
-      if (state === undefined || state === session.SessionState.ENDED) return;
+      if (signal.aborted || state === undefined) return;
+      if (state === session.SessionState.ENDED) {
+        // An index that ends by itself has given the last row; one that failed may still have it.
+        if (!hasFailed) return;
+        lateSinceMs ??= this.#clock();
+        if (this.#clock() - lateSinceMs >= LAST_ROWS_WAIT_MS) {
+          this.#logger.warn(
+            { sessionId },
+            'The last rows of a session that has ended did not come; left as it is',
+          );
+          return;
+        }
+      }
       await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }

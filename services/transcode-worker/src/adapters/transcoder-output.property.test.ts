@@ -6,7 +6,7 @@ import { PartGrid } from '../domain/part-grid.ts';
 import { encodedInit } from '../domain/rendition-init.ts';
 import { fuzz, mutate } from '../testing/fuzz.ts';
 import { audioRendition, videoRendition } from '../testing/renditions.ts';
-import { FIRST_K, START_TICKS } from '../testing/worker-harness.ts';
+import { FIRST_K, presentationOf, START_TICKS } from '../testing/worker-harness.ts';
 import { TranscoderOutput } from './transcoder-output.ts';
 
 const grid = new PartGrid({ numerator: 2, denominator: 1 }, { numerator: 1, denominator: 5 });
@@ -65,7 +65,9 @@ const OUTPUTS = [
 
 /** Reads bytes of one output in pieces; returns what was made of them and what was found wrong. */
 function read(index: 0 | 1, bytes: Buffer, cuts: readonly number[] = []) {
-  const encoded = lanes.map((lane) => new EncodedLane(lane, grid, false));
+  const encoded = lanes.map(
+    (lane) => new EncodedLane(lane, grid, { presentation: presentationOf(), isHeld: false }),
+  );
   const seen = { headers: 0, parts: 0, partBytes: 0, invalid: [] as string[] };
   const output = new TranscoderOutput(2, {
     onHeader: (at, header) => {
@@ -74,12 +76,12 @@ function read(index: 0 | 1, bytes: Buffer, cuts: readonly number[] = []) {
       seen.headers += 1;
     },
     onSample: (at, sample) => {
-      for (const part of encoded[at]?.push(sample) ?? []) {
+      for (const part of encoded[at]?.push(sample).parts ?? []) {
         seen.parts += 1;
         seen.partBytes += part.data.length;
       }
     },
-    onInvalidOutput: (detail) => void seen.invalid.push(detail),
+    onInvalidOutput: (_, detail) => void seen.invalid.push(detail),
   });
   const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted((a, b) => a - b);
   for (const [at, end] of [...places, bytes.length].entries())

@@ -30,6 +30,7 @@ export class TranscoderOutput {
       // Whatever came out cannot be trusted any more, and neither can what would follow.
       this.#isOver = true;
       this.#listener.onInvalidOutput(
+        output,
         error instanceof Error ? `${error.name}: ${error.message}` : String(error),
       );
     }

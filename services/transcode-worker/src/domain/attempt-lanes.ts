@@ -4,11 +4,11 @@ import type { InitTrack } from '@millrace/media';
 import { trackOf } from './attempt-plan.ts';
 import type { AttemptPlan } from './attempt-plan.ts';
 import { EncodedLane } from './encoded-lane.ts';
+import type { GapCause, LaneOutput } from './lane-output.ts';
 import type { AssembledPart, MediaSample } from './media-sample.ts';
 import { comparePositions } from './part-grid.ts';
 import type { PartGrid } from './part-grid.ts';
 import { PassthroughLane } from './passthrough-lane.ts';
-import type { PassthroughOutput } from './passthrough-lane.ts';
 import { encodedInit, passthroughInit } from './rendition-init.ts';
 import type { RowPublisher } from './row-publisher.ts';
 
@@ -16,8 +16,8 @@ import type { RowPublisher } from './row-publisher.ts';
 export interface LaneListener {
   /** A part with media was published. */
   onPart(renditionId: string): void;
-  /** The source sent no IDR at the start of a segment. */
-  onBoundaryMissed(renditionId: string, k: number): void;
+  /** A segment is a gap for what the encoder did not send. */
+  onSegmentLost(renditionId: string, k: number, cause: GapCause): void;
   /** The init segment of a rendition is not the one that was fixed for the period. */
   onInitDiffers(renditionId: string): void;
 }
@@ -48,10 +48,17 @@ export class AttemptLanes {
     this.#period = period;
     const isQuality = presentation.preset === session.Preset.QUALITY;
     this.#encoded = plan.encoded.map(
-      (lane) => new EncodedLane(lane, grid, isQuality && lane.rendition.kind === session.TrackKind.VIDEO),
+      (lane) =>
+        new EncodedLane(lane, grid, {
+          presentation,
+          isHeld: isQuality && lane.rendition.kind === session.TrackKind.VIDEO,
+        }),
     );
     this.#passedThrough = plan.passedThrough.map((lane) => ({
-      lane: new PassthroughLane(lane, grid, this.#rows.author.isGapSegment(lane.rendition.id)),
+      lane: new PassthroughLane(lane, grid, {
+        presentation,
+        isGapSegment: this.#rows.author.isGapSegment(lane.rendition.id),
+      }),
       trackId: trackOf(period, lane.rendition.kind)?.trackId ?? 0,
     }));
     this.#first = new Map(
@@ -77,7 +84,7 @@ export class AttemptLanes {
   /** A sample of an output of ffmpeg. Throws `OutputAssertionError`. */
   onSample(output: number, sample: MediaSample): void {
     const lane = this.#encoded[output];
-    if (lane !== undefined) this.#publishAll(lane.rendition.id, lane.push(sample));
+    if (lane !== undefined) this.#take(lane.rendition.id, lane.push(sample));
   }
 
   /** An access unit of ingest, for the renditions that are passed through. */
@@ -94,11 +101,12 @@ export class AttemptLanes {
     for (const { lane } of this.#passedThrough) this.#take(lane.rendition.id, lane.flush());
   }
 
-  #take(renditionId: string, output: PassthroughOutput): void {
-    this.#publishAll(renditionId, output.parts);
-    if (output.missedK !== undefined) this.#listener.onBoundaryMissed(renditionId, output.missedK);
-    if (output.gapUntil === undefined) return;
-    this.#rows.fillGaps(renditionId, output.gapUntil);
+  #take(renditionId: string, { parts, gapUntil, lost }: LaneOutput): void {
+    this.#publishAll(renditionId, parts);
+    if (lost !== undefined && lost.k <= this.#lastK)
+      this.#listener.onSegmentLost(renditionId, lost.k, lost.cause);
+    if (gapUntil === undefined) return;
+    this.#rows.fillGaps(renditionId, gapUntil.k > this.#lastK ? { k: this.#lastK + 1, part: 0 } : gapUntil);
     this.#fillIdle();
   }
 

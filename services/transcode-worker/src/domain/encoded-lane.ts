@@ -1,10 +1,10 @@
 import type { session } from '@millrace/contracts';
-import { marshalFragment } from '@millrace/media';
 import type { Lane } from './attempt-plan.ts';
+import { BoundedAssembler } from './bounded-assembler.ts';
+import type { DurationTerms } from './bounded-assembler.ts';
+import type { LaneOutput } from './lane-output.ts';
 import type { AssembledPart, MediaSample } from './media-sample.ts';
-import { PartAssembler } from './part-assembler.ts';
 import type { PartGrid } from './part-grid.ts';
-import { RENDITION_TRACK_ID } from './rendition-init.ts';
 import { SampleAssertions } from './sample-assertions.ts';
 
 /**
@@ -14,24 +14,31 @@ import { SampleAssertions } from './sample-assertions.ts';
 export class EncodedLane {
   readonly rendition: session.Rendition;
   readonly #assertions: SampleAssertions;
-  readonly #assembler: PartAssembler;
+  readonly #assembler: BoundedAssembler;
   readonly #lastPart: number;
   readonly #isHeld: boolean;
   #held: AssembledPart[] = [];
 
   /** `isHeld`: parts come out segment by segment (rungs with B-frames: an unfinished segment is made again whole). */
-  constructor(lane: Lane, grid: PartGrid, isHeld: boolean) {
+  constructor(
+    lane: Lane,
+    grid: PartGrid,
+    { presentation, isHeld }: { readonly presentation: DurationTerms; readonly isHeld: boolean },
+  ) {
     this.rendition = lane.rendition;
-    this.#assertions = new SampleAssertions(grid, lane.rendition, lane.firstTicks);
-    this.#assembler = createAssembler(lane, grid);
+    this.#assertions = new SampleAssertions(grid, lane.rendition, lane);
+    this.#assembler = new BoundedAssembler(lane, grid, { presentation, isGapSegment: false });
     this.#lastPart = grid.partsPerSegment - 1;
     this.#isHeld = isHeld;
   }
 
   /** Takes the next sample; throws `OutputAssertionError` when it is not the one that has to come. */
-  push(sample: MediaSample): readonly AssembledPart[] {
+  push(sample: MediaSample): LaneOutput {
     this.#assertions.check(sample);
-    return this.#release(this.#assembler.push(sample));
+    const output = this.#assembler.push(sample);
+    const parts = this.#release(output.parts);
+    // What a hole interrupts is complete as far as it goes.
+    return { ...output, parts: output.gapUntil === undefined ? parts : [...parts, ...this.#held.splice(0)] };
   }
 
   /** The period is over: what is open is complete. */
@@ -53,18 +60,4 @@ export class EncodedLane {
     }
     return released;
   }
-}
-
-/** Makes the assembler of a rendition; equal samples give equal bytes, whoever groups them. */
-export function createAssembler(lane: Lane, grid: PartGrid): PartAssembler {
-  return new PartAssembler({
-    grid,
-    timescale: lane.rendition.timescale,
-    first: lane.first,
-    marshal: ({ k, part }, samples) =>
-      marshalFragment(
-        { trackId: RENDITION_TRACK_ID, baseMediaDecodeTime: samples[0]?.dts ?? 0, samples },
-        (k * grid.partsPerSegment + part) % 0x1_0000_0000,
-      ),
-  });
 }

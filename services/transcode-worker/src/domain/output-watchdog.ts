@@ -67,10 +67,18 @@ export class OutputWatchdog {
 
   /** True when an output is stalled. */
   isStalled(nowMs: number): boolean {
-    return this.#outputs.some(({ hasBegun, owesSinceMs }) => {
-      const limitMs = hasBegun ? this.#limits.stallMs : this.#limits.startMs;
-      return owesSinceMs !== undefined && nowMs - owesSinceMs > limitMs;
-    });
+    return this.#outputs.some((output) => this.#isOutputStalled(output, nowMs));
+  }
+
+  /** The kinds of the outputs that are stalled. */
+  stalledKinds(nowMs: number): ReadonlySet<session.TrackKind> {
+    const stalled = this.#outputs.filter((output) => this.#isOutputStalled(output, nowMs));
+    return new Set(stalled.map(({ kind }) => kind));
+  }
+
+  #isOutputStalled({ hasBegun, owesSinceMs }: OutputProgress, nowMs: number): boolean {
+    const limitMs = hasBegun ? this.#limits.stallMs : this.#limits.startMs;
+    return owesSinceMs !== undefined && nowMs - owesSinceMs > limitMs;
   }
 
   /** How late the slowest output is, beyond the encoder's own latency, in ms. */

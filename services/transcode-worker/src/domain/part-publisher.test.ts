@@ -84,3 +84,17 @@ test('the first refusal fails the stream; parts with media that were refused or 
   expect(answers).toHaveLength(2);
   expect(publisher.refusedParts).toBe(2);
 });
+
+test('an init segment that another one was fixed for is told; those of periods before are forgotten', () => {
+  const { answers, publisher } = fixture();
+  const init = (period: number, text: string) => ({ renditionId: 'a', period, data: Buffer.from(text) });
+  expect(publisher.publishInit(init(0, 'first'))).toBe(true);
+  expect(publisher.publishInit(init(0, 'first'))).toBe(true);
+  expect(publisher.publishInit(init(0, 'other'))).toBe(false);
+  expect(publisher.publishInit(init(1, 'second'))).toBe(true);
+  expect(answers).toHaveLength(2);
+  // What is not known any more is asked of the packager again.
+  expect(publisher.publishInit(init(0, 'first'))).toBe(true);
+  expect(answers).toHaveLength(3);
+  publisher.close();
+});

@@ -7,12 +7,15 @@ const MAX_UNACKNOWLEDGED_BYTES = 64 * 1024 * 1024;
 /** How long the packager may leave everything that waits without an acknowledgement. */
 const ACKNOWLEDGE_DEADLINE_MS = 5000;
 
+/** A part that the packager did not take. */
+export type RefusedPart = Pick<sink.Part, 'renditionId' | 'position'>;
+
 /** What a publisher tells. */
 export interface PublisherListener {
   /** The packager took something. */
   onAcknowledged(): void;
-  /** The stream is of no use any more; called once. */
-  onFailure(error: unknown): void;
+  /** The stream is of no use any more; called once, with the part with media that was refused when it was one. */
+  onFailure(error: unknown, refused?: RefusedPart): void;
 }
 
 /**
@@ -25,7 +28,8 @@ export class PartPublisher {
   readonly #stream: SinkStream;
   readonly #listener: PublisherListener;
   readonly #acknowledgeMs: number;
-  readonly #inits = new Map<string, Buffer>();
+  /** Of the newest period of each rendition, and of later ones that others have fixed. */
+  readonly #inits = new Map<string, sink.InitSegment>();
   readonly #unacknowledged = new Set<Promise<void>>();
   readonly #failed = Promise.withResolvers<void>();
   #unacknowledgedBytes = 0;
@@ -41,7 +45,7 @@ export class PartPublisher {
     this.#stream = stream;
     this.#listener = listener;
     this.#acknowledgeMs = options.acknowledgeMs ?? ACKNOWLEDGE_DEADLINE_MS;
-    for (const init of stream.reply.inits) this.#inits.set(keyOf(init), init.data);
+    for (const init of stream.reply.inits) this.#inits.set(keyOf(init), init);
   }
 
   /** Parts with media that the packager did not take, or that were not offered to it any more. */
@@ -52,15 +56,17 @@ export class PartPublisher {
   /** Publishes a rendition's init segment of a period; false when another one was fixed before. */
   publishInit(init: sink.InitSegment): boolean {
     const known = this.#inits.get(keyOf(init));
-    if (known !== undefined) return known.equals(init.data);
-    this.#inits.set(keyOf(init), init.data);
-    if (!this.#hasFailed) this.#track(this.#stream.publishInit(init), init.data.byteLength, 0);
+    if (known !== undefined) return known.data.equals(init.data);
+    // A rendition does not go back to a period before.
+    for (const [key, { renditionId, period }] of this.#inits)
+      if (renditionId === init.renditionId && period < init.period) this.#inits.delete(key);
+    this.#inits.set(keyOf(init), init);
+    if (!this.#hasFailed) this.#track(this.#stream.publishInit(init), init.data.byteLength, undefined);
     return true;
   }
 
   /** Publishes a part. */
   publish(part: sink.Part): void {
-    const mediaParts = part.isGap ? 0 : 1;
     if (!this.#hasFailed && this.#unacknowledgedBytes > MAX_UNACKNOWLEDGED_BYTES) {
       this.#fail(
         new ServiceError(
@@ -71,8 +77,11 @@ export class PartPublisher {
         ),
       );
     }
-    if (this.#hasFailed) this.#refusedParts += mediaParts;
-    else this.#track(this.#stream.publishPart(part), part.data.byteLength, mediaParts);
+    if (!this.#hasFailed) {
+      const { renditionId, position } = part;
+      const media = part.isGap ? undefined : { renditionId, position };
+      this.#track(this.#stream.publishPart(part), part.data.byteLength, media);
+    } else if (!part.isGap) this.#refusedParts += 1;
   }
 
   /** Resolves when everything that was handed over is acknowledged, or the stream has failed. */
@@ -88,15 +97,15 @@ export class PartPublisher {
     this.#stream.close();
   }
 
-  #track(acknowledgement: Promise<void>, bytes: number, mediaParts: number): void {
+  #track(acknowledgement: Promise<void>, bytes: number, media: RefusedPart | undefined): void {
     this.#unacknowledgedBytes += bytes;
     this.#silence ??= this.#awaitAcknowledgement();
     const tracked = acknowledgement
       .then(
         () => this.#onAcknowledged(),
         (error: unknown) => {
-          this.#refusedParts += mediaParts;
-          this.#fail(error);
+          if (media !== undefined) this.#refusedParts += 1;
+          this.#fail(error, media);
         },
       )
       .finally(() => {
@@ -128,12 +137,12 @@ export class PartPublisher {
     }, this.#acknowledgeMs);
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, refused?: RefusedPart): void {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     clearTimeout(this.#silence);
     this.#failed.resolve();
-    this.#listener.onFailure(error);
+    this.#listener.onFailure(error, refused);
   }
 }
 

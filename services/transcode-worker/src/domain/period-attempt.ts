@@ -4,10 +4,12 @@ import type { InitTrack } from '@millrace/media';
 import { AttemptLanes } from './attempt-lanes.ts';
 import type { LaneListener } from './attempt-lanes.ts';
 import { planAttempt, trackOf } from './attempt-plan.ts';
+import type { Lane } from './attempt-plan.ts';
 import type { SheddingDecision } from './ladder-shedding.ts';
 import { withDeadline } from './deadline.ts';
 import { InputGate } from './input-gate.ts';
 import type { InputFault } from './input-gate.ts';
+import type { GapCause } from './lane-output.ts';
 import type { MediaSample } from './media-sample.ts';
 import type { SessionContext } from './session-context.ts';
 import type { TranscoderListener } from './transcoder.ts';
@@ -23,6 +25,8 @@ export type AttemptOutcome =
       readonly kind: 'failed';
       readonly reason: 'exit' | 'stalled' | 'assertion' | 'input';
       readonly detail: string;
+      /** The kinds of media that it is about; unset when that cannot be told. */
+      readonly kinds?: ReadonlySet<session.TrackKind>;
     }
   /** The set of encoded rungs changes. */
   | { readonly kind: 'changed' }
@@ -45,9 +49,9 @@ export interface AttemptOptions {
   readonly onInput: (dts: number, timescale: number) => void;
   /** The last segment of the period as far as it was read. */
   readonly lastK: () => number;
-  /** A part with media was published. */
+  /** Every encoded rendition has made a part, and another part with media was published. */
   readonly onProgress: () => void;
-  readonly onBoundaryMissed: (renditionId: string, k: number) => void;
+  readonly onSegmentLost: (renditionId: string, k: number, cause: GapCause) => void;
   /** The subscription has not failed for a while. */
   readonly onRelayAlive: () => void;
   /** How many times longer than usual outputs may be silent. */
@@ -85,11 +89,22 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
   #transcoder: WatchedTranscoder | undefined;
   #isInputOver = false;
   #hasMedia = false;
+  /** The outputs of ffmpeg. */
+  #encoded: readonly Lane[] = [];
+  /** Encoded renditions that have not made a part yet. */
+  readonly #silent: Set<string>;
   #pendingChange: { readonly decision: SheddingDecision; readonly lateMs: number } | undefined;
 
   constructor(context: SessionContext, options: AttemptOptions) {
     this.#context = context;
     this.#options = options;
+    const encoded = context.presentation.renditions.filter(({ isPassthrough }) => !isPassthrough);
+    this.#silent = new Set(encoded.map(({ id }) => id));
+  }
+
+  /** Encoded renditions that were to be made and of which nothing came out. */
+  get silent(): ReadonlySet<string> {
+    return this.#silent;
   }
 
   /** A change of the ladder that was decided and waits for a boundary; it holds however the attempt ends. */
@@ -148,17 +163,20 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
     this.#lanes?.onSample(output, sample);
   }
 
-  onInvalidOutput(detail: string): void {
-    this.#finish({ kind: 'failed', reason: 'assertion', detail });
+  onInvalidOutput(output: number, detail: string): void {
+    const kind = this.#encoded[output]?.rendition.kind;
+    const about = kind === undefined ? {} : { kinds: new Set([kind]) };
+    this.#finish({ kind: 'failed', reason: 'assertion', detail, ...about });
   }
 
   onPart(renditionId: string): void {
-    this.#options.onProgress();
+    this.#silent.delete(renditionId);
+    if (this.#silent.size === 0) this.#options.onProgress();
     if (this.#pendingChange?.decision.renditionId === renditionId) this.#changeAtBoundary();
   }
 
-  onBoundaryMissed(renditionId: string, k: number): void {
-    this.#options.onBoundaryMissed(renditionId, k);
+  onSegmentLost(renditionId: string, k: number, cause: GapCause): void {
+    this.#options.onSegmentLost(renditionId, k, cause);
   }
 
   onInitDiffers(renditionId: string): void {
@@ -285,6 +303,9 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       fragments: this.#unplanned,
     });
     if (plan === undefined) return;
+    this.#encoded = plan.encoded;
+    const planned = new Set(plan.encoded.map(({ rendition }) => rendition.id));
+    for (const id of this.#silent) if (!planned.has(id)) this.#silent.delete(id);
     this.#lanes = new AttemptLanes({ plan, presentation, period, grid, rows, listener: this });
     this.#lanes.begin();
     if (plan.transcode !== undefined) {
@@ -327,8 +348,11 @@ export class PeriodAttempt implements TranscoderListener, LaneListener {
       this.#options.onRelayAlive();
     const transcoder = this.#transcoder;
     if (transcoder === undefined || this.#isOver) return;
-    if (transcoder.isStalled(this.#context.clock())) {
-      this.#finish({ kind: 'failed', reason: 'stalled', detail: 'no output while input waits' });
+    const nowMs = this.#context.clock();
+    if (transcoder.isStalled(nowMs)) {
+      const stalled = transcoder.stalledKinds(nowMs);
+      const about = stalled.size === 0 ? {} : { kinds: stalled };
+      this.#finish({ kind: 'failed', reason: 'stalled', detail: 'no output while input waits', ...about });
       return;
     }
     const { lateMs } = transcoder;

@@ -3,6 +3,7 @@ import type { sink } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import { subscriptionStart } from './attempt-plan.ts';
 import { pause, withDeadline } from './deadline.ts';
+import type { GapCause } from './lane-output.ts';
 import type { LadderShedding, SheddingDecision } from './ladder-shedding.ts';
 import { comparePositions } from './part-grid.ts';
 import { PeriodAttempt } from './period-attempt.ts';
@@ -28,7 +29,7 @@ export class PeriodRunner {
   readonly #shedding: LadderShedding;
   readonly #budget: RestartBudget;
   /** Renditions that are to begin later than where their rows end. */
-  readonly #floors = new Map<string, sink.Position>();
+  readonly #floors: Map<string, sink.Position>;
   #firstK: number | undefined;
   #newest = { dts: 0, timescale: 1 };
   #hasRun = false;
@@ -36,16 +37,21 @@ export class PeriodRunner {
   #tail: PeriodAttempt | undefined;
   #isAbandoned = false;
 
-  /** `budget`: how soon ffmpeg is started again in this period. */
+  /** `budget`: how soon ffmpeg is started again in this period; `floors`: where renditions are to begin at the earliest. */
   constructor(
     context: SessionContext,
     ordinal: number,
-    state: { readonly shedding: LadderShedding; readonly budget: RestartBudget },
+    state: {
+      readonly shedding: LadderShedding;
+      readonly budget: RestartBudget;
+      readonly floors: Map<string, sink.Position>;
+    },
   ) {
     this.#context = context;
     this.#ordinal = ordinal;
     this.#shedding = state.shedding;
     this.#budget = state.budget;
+    this.#floors = state.floors;
   }
 
   /** Runs until every row of the period is authored. */
@@ -60,7 +66,7 @@ export class PeriodRunner {
         onInput: (dts, timescale) => this.#noteInput(dts, timescale),
         lastK: () => this.#lastK(),
         onProgress: () => this.#noteProgress(),
-        onBoundaryMissed: (renditionId, k) => this.#noteBoundaryMissed(renditionId, k),
+        onSegmentLost: (renditionId, k, cause) => this.#noteSegmentLost(renditionId, k, cause),
         onRelayAlive: () => this.#context.ingestOutage.recovered(),
         patience: this.#budget.patience,
       });
@@ -68,13 +74,17 @@ export class PeriodRunner {
       if (outcome.kind === 'relay-failed' && attempt.hasTail) this.#tail = attempt;
       const change = attempt.pendingChange;
       if (change !== undefined) this.#applyChange(change.decision, change.lateMs);
-      const end = await this.#judge(outcome, signal);
+      const end = await this.#judge(outcome, attempt.silent, signal);
       if (end !== undefined) return end;
     }
     return 'aborted';
   }
 
-  async #judge(outcome: AttemptOutcome, signal: AbortSignal): Promise<PeriodOutcome | undefined> {
+  async #judge(
+    outcome: AttemptOutcome,
+    silent: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<PeriodOutcome | undefined> {
     if (outcome.kind === 'ended' && outcome.reason !== relay.EndReason.MOVED)
       this.#context.ingestOutage.recovered();
     switch (outcome.kind) {
@@ -83,7 +93,7 @@ export class PeriodRunner {
       case 'ended':
         return this.#judgeEnd(outcome.reason, signal);
       case 'failed':
-        await this.#prepareRestart(outcome, signal);
+        await this.#prepareRestart(outcome, silent, signal);
         return undefined;
       case 'changed':
         return undefined;
@@ -156,20 +166,34 @@ export class PeriodRunner {
 
   async #prepareRestart(
     failure: Extract<AttemptOutcome, { kind: 'failed' }>,
+    silent: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
-    const terms = this.#budget.next();
+    const { delayMs, givenUp } = this.#budget.next(this.#context.clock());
     this.#noteRestart(failure.reason, failure.detail);
-    if (terms.isPositionGivenUp) this.#giveUpSegment();
-    if (terms.delayMs > 0) await pause(terms.delayMs, signal);
+    if (givenUp !== 'nothing') {
+      const { renditions } = this.#context.presentation;
+      const suspects = renditions.filter(
+        ({ id, kind }) => silent.has(id) && (failure.kinds === undefined || failure.kinds.has(kind)),
+      );
+      for (const { id } of suspects) this.#giveUp(id, givenUp);
+    }
+    if (delayMs > 0) await pause(delayMs, signal);
   }
 
-  /** Again and again nothing came out of this segment: the next one may be better. */
-  #giveUpSegment(): void {
-    const { author } = this.#context.rows;
-    for (const { id, isPassthrough } of this.#context.presentation.renditions) {
-      if (!isPassthrough) this.#floors.set(id, { k: author.next(id).k + 1, part: 0 });
-    }
+  /** Again and again a rendition had nothing of a segment: it becomes a gap, and a later one may be better. */
+  #giveUp(renditionId: string, what: 'segment' | 'backlog'): void {
+    const { rows, grid, sessionId, logger } = this.#context;
+    if (rows.author.isPast(renditionId) || this.#firstK === undefined) return;
+    const { k } = rows.author.next(renditionId);
+    const { dts, timescale } = this.#newest;
+    const newestK = dts > 0 ? grid.positionOf(dts, timescale).k : k;
+    const untilK = what === 'segment' ? k + 1 : Math.max(k + 1, newestK);
+    rows.fillGaps(renditionId, { k: untilK, part: 0 });
+    logger.warn(
+      { sessionId, renditionId, firstK: k, lastK: untilK - 1 },
+      'Nothing comes out for this rendition however often ffmpeg is started; these segments of it are gaps',
+    );
   }
 
   #applyChange(decision: SheddingDecision, lateMs: number): void {
@@ -300,16 +324,21 @@ export class PeriodRunner {
     events.emit({ type: 'LadderRunning', data: { channel, sessionId, period: this.#ordinal } });
   }
 
-  #noteBoundaryMissed(renditionId: string, k: number): void {
-    const { channel, sessionId, events, metrics, logger, segmentSeconds } = this.#context;
-    metrics.missedBoundaries.inc();
-    events.emit({
-      type: 'SourceBoundaryMissed',
-      data: { channel, sessionId, k, keyframeIntervalSeconds: segmentSeconds },
-    });
+  #noteSegmentLost(renditionId: string, k: number, cause: GapCause): void {
+    const { channel, sessionId, events, metrics, logger, segmentSeconds, presentation } = this.#context;
+    const rendition = presentation.renditions.find(({ id }) => id === renditionId);
+    if (rendition?.isPassthrough === true && rendition.kind === session.TrackKind.VIDEO) {
+      metrics.missedBoundaries.inc();
+      events.emit({
+        type: 'SourceBoundaryMissed',
+        data: { channel, sessionId, k, keyframeIntervalSeconds: segmentSeconds },
+      });
+    }
     logger.warn(
-      { sessionId, renditionId, k },
-      `The encoder sent no IDR at a segment start, so the segment is a gap; set its keyframe interval to ${segmentSeconds} s`,
+      { sessionId, renditionId, k, cause },
+      cause === 'no-idr'
+        ? `The encoder sent no IDR at a segment start, so the segment is a gap; set its keyframe interval to ${segmentSeconds} s`
+        : 'The encoder left a hole in its media, so the segment is a gap; see whether it drops frames, and lower its bitrate',
     );
   }
 }

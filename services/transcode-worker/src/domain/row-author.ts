@@ -17,6 +17,8 @@ interface RenditionState {
   next: sink.Position;
   /** End of the last sample in the rendition's timescale; `undefined` before the first. */
   mediaEndTicks: number | undefined;
+  /** Where the segment of `next` ended when this author took over; `undefined` when it had not begun. */
+  inheritedEndTicks: number | undefined;
   /** True while every part of the segment of `next` so far is a gap. */
   isGapSegment: boolean;
   /** True when the segment of `next` lacks media that others have. */
@@ -59,6 +61,7 @@ export class RowAuthor {
       rendition,
       next: { k: 0, part: 0 },
       mediaEndTicks: undefined,
+      inheritedEndTicks: undefined,
       isGapSegment: true,
       hasHole: false,
       run: undefined,
@@ -85,6 +88,7 @@ export class RowAuthor {
       const isHandedOver = comparePositions(state.next, this.#from) < 0;
       if (isHandedOver) state.next = this.#from;
       state.mediaEndTicks = undefined;
+      state.inheritedEndTicks = isHandedOver ? undefined : known?.endTicks;
       state.isGapSegment = isHandedOver || state.next.part === 0 || known?.isGapSegment === true;
       state.hasHole = !isHandedOver && known?.hasHole === true;
       // The worker that hands over makes media up to there, or it would not have been asked to go on so far.
@@ -191,7 +195,7 @@ export class RowAuthor {
     while (comparePositions(state.next, until) < 0) {
       const start = this.#grid.startTicksOf(state.next, timescale);
       const end = this.#grid.startTicksOf(this.#grid.after(state.next), timescale);
-      const from = Math.max(start, state.mediaEndTicks ?? start);
+      const from = Math.max(start, state.mediaEndTicks ?? state.inheritedEndTicks ?? start);
       // A segment that has media ends with it: EXTINF is what was served (H-2), although others may have gone on a little.
       const isTail = endTicks !== undefined && state.next.part > 0 && !state.isGapSegment;
       parts.push(

@@ -27,6 +27,8 @@ interface RenditionProgress {
   readonly isGapSegment: boolean;
   /** True when the segment of `next` lacks media. */
   readonly hasHole: boolean;
+  /** Where the segment of `next` ends so far, gaps included; `undefined` when it has not begun. */
+  readonly endTicks: number | undefined;
   /** The run of the last complete row. */
   readonly run: RowRun | undefined;
 }
@@ -60,6 +62,7 @@ export class RowHistory {
             next,
             isGapSegment: next.part > 0 && row.parts[0]?.isGap === true,
             hasHole: !row.isComplete && row.parts.some((part) => part.isGap && part.durationTicks > 0),
+            endTicks: next.part > 0 ? row.baseMediaDecodeTime + row.durationTicks : undefined,
             run: row.isComplete ? { isGap: row.isGap, firstK: row.runFirstK } : before?.run,
           });
         }
@@ -120,7 +123,7 @@ export class RowHistory {
     const key = keyOf(renditionId, period);
     const known = this.#progress.get(key);
     if (known !== undefined && comparePositions(known.next, resume) < 0)
-      this.#progress.set(key, { ...known, next: resume });
+      this.#progress.set(key, { ...known, next: resume, endTicks: undefined });
   }
 }
 

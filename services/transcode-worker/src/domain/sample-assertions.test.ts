@@ -4,13 +4,14 @@ import { PartGrid } from './part-grid.ts';
 import { SampleAssertions } from './sample-assertions.ts';
 
 const grid = new PartGrid({ numerator: 2, denominator: 1 }, { numerator: 1, denominator: 1 });
+const first = { k: 50, part: 0 };
 const start = 50 * 180_000;
 
 function check(
   ...samples: readonly (readonly [dts: number, duration: number, isSync?: boolean])[]
 ): () => void {
   return () => {
-    const assertions = new SampleAssertions(grid, videoRendition(), start);
+    const assertions = new SampleAssertions(grid, videoRendition(), { first, firstTicks: start });
     for (const [dts, duration, isSync = false] of samples)
       assertions.check({ dts, duration, isSync, compositionOffset: 0, data: new Uint8Array(0) });
   };
@@ -36,12 +37,21 @@ describe('video', () => {
   });
 });
 
-test('audio off the grid of 1024 samples is wrong', () => {
+describe('audio', () => {
   const sample = { duration: 1024, isSync: true, compositionOffset: 0, data: new Uint8Array(0) };
-  const assertions = new SampleAssertions(grid, audioRendition(), undefined);
-  assertions.check({ ...sample, dts: 1024 * 4000 });
-  expect(() => assertions.check({ ...sample, dts: 1024 * 4001 + 1 })).toThrow('audio');
-  expect(() =>
-    new SampleAssertions(grid, audioRendition(), undefined).check({ ...sample, dts: 1000 }),
-  ).toThrow('1024');
+  const begin = (): SampleAssertions =>
+    new SampleAssertions(grid, audioRendition(), { first, firstTicks: undefined });
+
+  test('off the grid of 1024 samples is wrong', () => {
+    const assertions = begin();
+    assertions.check({ ...sample, dts: 1024 * 4000 });
+    expect(() => assertions.check({ ...sample, dts: 1024 * 4001 + 1 })).toThrow('audio');
+    expect(() => begin().check({ ...sample, dts: 1000 })).toThrow('1024');
+  });
+
+  test('that begins behind the start of its first part is wrong', () => {
+    const frame = Math.floor((50 * 96_000) / 1024);
+    expect(() => begin().check({ ...sample, dts: 1024 * frame })).not.toThrow();
+    expect(() => begin().check({ ...sample, dts: 1024 * (frame + 1) })).toThrow('decode time');
+  });
 });

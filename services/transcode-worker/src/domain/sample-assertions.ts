@@ -1,4 +1,5 @@
 import { session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
 import type { MediaSample } from './media-sample.ts';
 import type { PartGrid } from './part-grid.ts';
 
@@ -17,14 +18,24 @@ export class SampleAssertions {
   readonly #grid: PartGrid;
   readonly #rendition: session.Rendition;
   readonly #firstTicks: number | undefined;
+  /** A run that begins later than this lacks the beginning of its first part. */
+  readonly #latestStart: number;
   #expectedDts: number | undefined;
   #segmentEndTick = 0;
 
-  /** `firstTicks`: decode time of the first frame in 90 kHz ticks; unset for audio, whose priming comes before it. */
-  constructor(grid: PartGrid, rendition: session.Rendition, firstTicks: number | undefined) {
+  /**
+   * `first`: the first part that is made; `firstTicks`: decode time of the first frame in 90 kHz ticks, unset for audio, whose
+   * priming comes before the part.
+   */
+  constructor(
+    grid: PartGrid,
+    rendition: session.Rendition,
+    run: { readonly first: sink.Position; readonly firstTicks: number | undefined },
+  ) {
     this.#grid = grid;
     this.#rendition = rendition;
-    this.#firstTicks = firstTicks;
+    this.#firstTicks = run.firstTicks;
+    this.#latestStart = grid.firstTickOf(run.first, rendition.timescale);
   }
 
   /** Throws `OutputAssertionError` when the sample is not the one that has to come next. */
@@ -34,11 +45,13 @@ export class SampleAssertions {
     if (sample.dts !== expected) this.#fail(`decode time ${sample.dts}, expected ${expected}`);
     if (sample.duration <= 0) this.#fail(`duration ${sample.duration} at ${sample.dts}`);
     this.#expectedDts = sample.dts + sample.duration;
-    if (this.#rendition.kind === session.TrackKind.AUDIO) this.#checkAudio(sample);
+    if (this.#rendition.kind === session.TrackKind.AUDIO) this.#checkAudio(sample, isFirst);
     else this.#checkVideo(sample, isFirst);
   }
 
-  #checkAudio(sample: MediaSample): void {
+  #checkAudio(sample: MediaSample, isFirst: boolean): void {
+    if (isFirst && sample.dts > this.#latestStart)
+      this.#fail(`decode time ${sample.dts}, expected one up to ${this.#latestStart}`);
     if (sample.dts % AAC_FRAME_SAMPLES !== 0)
       this.#fail(`decode time ${sample.dts} is not on the grid of ${AAC_FRAME_SAMPLES} samples`);
   }

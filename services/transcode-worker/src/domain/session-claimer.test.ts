@@ -8,7 +8,7 @@ import { createWorkerMetrics } from '../metrics.ts';
 import { FakeRelay } from '../testing/fake-relay.ts';
 import { peersOf } from '../testing/peers.ts';
 import { presentationOf } from '../testing/worker-harness.ts';
-import { SessionClaimer } from './session-claimer.ts';
+import { hesitationMs, SessionClaimer } from './session-claimer.ts';
 
 /** A packager that never answers the hello: the work for a session begins and goes no further. */
 const silentSink: RenditionSink = {
@@ -77,4 +77,8 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
   } finally {
     await claimer.stop(1000);
   }
+});
+
+test('of several workers the fullest tries first, so that idle ones can be scaled down', () => {
+  expect([0, 1, 2, 3].map((sessions) => hesitationMs(sessions, 4))).toEqual([30, 22.5, 15, 7.5]);
 });

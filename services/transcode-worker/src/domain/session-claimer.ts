@@ -10,7 +10,7 @@ import type { SessionOutcome, SessionRunnerDependencies } from './session-runner
 const POLL_MS = 1000;
 /** The net under the list of them, which somebody else keeps: every session is tried this often. */
 const SWEEP_POLLS = 5;
-/** A worker that is nearly full leaves a free session to others for this long. */
+/** An idle worker leaves a free session to busier ones for this long. */
 const MAX_HESITATION_MS = 30;
 /** A worker that drains calls for successors this often. */
 const CALL_INTERVAL_MS = 1000;
@@ -195,7 +195,7 @@ export class SessionClaimer {
     const { config, logger } = this.#dependencies;
     const { sessionId } = record;
     const { signal } = this.#abort;
-    if (this.#held.size > 0) await pause((MAX_HESITATION_MS * this.#held.size) / config.maxSessions, signal);
+    await pause(hesitationMs(this.#held.size, config.maxSessions), signal);
     const runner = new SessionRunner(
       {
         ...this.#dependencies,
@@ -218,4 +218,9 @@ export class SessionClaimer {
     // A session that ended is not claimed again, even if the record says so a moment later.
     if (outcome === 'session-ended') this.#records.delete(sessionId);
   }
+}
+
+/** How long a worker with so many sessions waits before it tries to take another: the fullest wins, so that others stay idle. */
+export function hesitationMs(sessions: number, maxSessions: number): number {
+  return MAX_HESITATION_MS * (1 - sessions / maxSessions);
 }

@@ -71,6 +71,7 @@ export class SessionRunner {
   readonly #shedding: LadderShedding;
   /** What ffmpeg may still do does not change with the stream to the packager, nor with the lease. */
   readonly #budgets = new PeriodBudgets();
+  readonly #floors = new Map<string, sink.Position>();
   readonly #packagerOutage: Outage;
   readonly #sink: TwinnedSink;
 
@@ -315,6 +316,7 @@ export class SessionRunner {
       context: this.#context,
       shedding: this.#shedding,
       budgets: this.#budgets,
+      floors: this.#floors,
       onAcknowledged: () => this.#packagerOutage.recovered(),
     };
   }

@@ -11,7 +11,7 @@ function cutSeconds(
   first = { k: 50, part: 0 },
   isGapSegment = false,
 ): string[] {
-  const cutter = new SourceCutter(grid, 90_000, first, isGapSegment);
+  const cutter = new SourceCutter({ grid, timescale: 90_000, first, lateTicks: 9000, isGapSegment });
   const kinds: string[] = [];
   for (let frame = 0; frame < seconds * 25; frame += 1) {
     const cut = cutter.cut({
@@ -21,7 +21,8 @@ function cutSeconds(
       isSync: frame % gop === 0,
       data: new Uint8Array(0),
     });
-    if (frame % 25 === 0) kinds.push(cut.kind === 'gap' ? `gap${cut.isFirst ? '!' : ''}` : cut.kind);
+    if (frame % 25 === 0)
+      kinds.push(cut.kind === 'gap' ? `gap${cut.cause === 'no-idr' ? '!' : ''}` : cut.kind);
   }
   return kinds;
 }

@@ -1,9 +1,11 @@
 import { session } from '@millrace/contracts';
 import type { sink } from '@millrace/contracts';
+import { ServiceError } from '@millrace/runtime';
 import type { Lease, RenditionSink, SinkStream } from '@millrace/runtime';
 import { pause, withDeadline } from './deadline.ts';
 import type { LadderShedding } from './ladder-shedding.ts';
 import { PartPublisher } from './part-publisher.ts';
+import type { RefusedPart } from './part-publisher.ts';
 import { PeriodRunner } from './period-runner.ts';
 import type { PeriodBudgets } from './restart-budget.ts';
 import { RowAuthor } from './row-author.ts';
@@ -31,6 +33,8 @@ export interface StreamRunnerOptions {
   readonly budgets: PeriodBudgets;
   /** Resolves when a successor has the lease, with the position from which on. */
   readonly handedOver: Promise<sink.Position>;
+  /** Where renditions are to begin at the earliest; it outlives the stream. */
+  readonly floors: Map<string, sink.Position>;
   /** The packager took something. */
   readonly onAcknowledged: () => void;
 }
@@ -50,7 +54,10 @@ export class StreamRunner {
     this.#options = options;
     this.#publisher = new PartPublisher(stream, {
       onAcknowledged: options.onAcknowledged,
-      onFailure: (error) => this.#failed.abort(error),
+      onFailure: (error, refused) => {
+        if (refused !== undefined && isContentRefusal(error)) this.#giveUp(refused, error);
+        this.#failed.abort(error);
+      },
     });
     this.#author = new RowAuthor({
       grid: options.context.grid,
@@ -97,12 +104,16 @@ export class StreamRunner {
       const running = AbortSignal.any([signal, failed, done.signal]);
       let ordinal = this.#firstPeriod();
       const context = this.#createContext();
-      const { shedding, budgets, handedOver } = this.#options;
+      const { shedding, budgets, floors, handedOver } = this.#options;
       const handing = handedOver.then((from) => context.rows.endBefore(from)).then(() => done.abort());
       handing.catch(() => undefined);
       await this.#awaitOwnMedia(running);
       while (!running.aborted) {
-        const runner = new PeriodRunner(context, ordinal, { shedding, budget: budgets.of(ordinal) });
+        const runner = new PeriodRunner(context, ordinal, {
+          shedding,
+          budget: budgets.of(ordinal),
+          floors,
+        });
         const outcome = await runner.run(running);
         if (outcome === 'aborted') break;
         // Of a session that is over the record may know periods that nobody could read any more: they become gaps.
@@ -128,6 +139,17 @@ export class StreamRunner {
     while (context.record().currentK < lease.from.k - 1 && !isOver()) {
       if (!(await pause(RECORD_POLL_MS, signal))) return;
     }
+  }
+
+  /** The same part would be refused again: its segment becomes a gap, and everything else goes on. */
+  #giveUp({ renditionId, position }: RefusedPart, error: unknown): void {
+    const { context, floors } = this.#options;
+    if (position === undefined) return;
+    floors.set(renditionId, { k: position.k + 1, part: 0 });
+    context.logger.error(
+      { err: error, sessionId: context.sessionId, renditionId, k: position.k },
+      'The packager refuses a part for what it is; its segment is given up as a gap',
+    );
   }
 
   /** Everything is acknowledged, the stream has failed, or the work is stopped. */
@@ -164,4 +186,11 @@ export class StreamRunner {
   #newestPeriod(): number | undefined {
     return this.#options.context.record().periods.at(-1)?.ordinal;
   }
+}
+
+/** What the packager answers to a part that it will never take, whoever sends it and whenever. */
+const CONTENT_REFUSALS: ReadonlySet<string> = new Set(['PACKAGER_TOO_LONG', 'PACKAGER_INVALID']);
+
+function isContentRefusal(error: unknown): boolean {
+  return error instanceof ServiceError && CONTENT_REFUSALS.has(error.id);
 }

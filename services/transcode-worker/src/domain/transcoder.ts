@@ -15,8 +15,8 @@ export interface TranscoderExit {
 export interface TranscoderListener {
   onHeader(output: number, header: InitTrack): void;
   onSample(output: number, sample: MediaSample): void;
-  /** The output is not what it should be; nothing more comes. */
-  onInvalidOutput(detail: string): void;
+  /** An output is not what it should be; nothing more comes of any. */
+  onInvalidOutput(output: number, detail: string): void;
 }
 
 /** One run of the transcoder. */

@@ -100,6 +100,11 @@ export class WatchedTranscoder {
     this.#transcoder.kill();
   }
 
+  /** The kinds of the outputs that owe media for too long. */
+  stalledKinds(nowMs: number): ReadonlySet<session.TrackKind> {
+    return this.#watchdog.stalledKinds(nowMs);
+  }
+
   /** True when an output owes media for too long, or the last of it does not come. */
   isStalled(nowMs: number): boolean {
     const isFlushStalled = this.#isInputOver && nowMs - this.#lastActivityMs > this.#flushMs;

@@ -60,7 +60,7 @@ export interface PublicationLost {
   sessionId: string;
   /** Fencing token of the publication. */
   token: number;
-  /** Why: `closed`, `no-media`, `taken-over`, `key-revoked`, `protocol-error`, `limit`, `shutdown`. */
+  /** Why: `closed`, `no-media`, `taken-over`, `key-revoked`, `channel-disabled`, `protocol-error`, `limit`, `shutdown`. */
   reason: string;
 }
 
@@ -224,11 +224,11 @@ export interface StreamKeyChanged {
   change: string;
 }
 
-/** A channel was made, changed or deleted. */
+/** A channel was made, changed, disabled or deleted. */
 export interface ChannelChanged {
   /** The channel. */
   channel: string;
-  /** What was done: `created`, `updated`, `deleted`. */
+  /** What was done: `created`, `updated`, `disabled` (after the `updated` that did it), `deleted`. */
   change: string;
 }
 
