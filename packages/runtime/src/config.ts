@@ -80,11 +80,13 @@ function parseFlags(
     }
     const [name = '', inline] = argument.slice(2).split(/=(.*)/s);
     const setting = settings.find((known) => known.path === name);
+    const next = argv[index + 1];
     if (setting === undefined && name !== 'config') {
       problems.push(`--${name}: no such setting; --help lists them`);
+      // Its value is no second problem.
+      if (inline === undefined && next?.startsWith('--') === false) index += 1;
       continue;
     }
-    const next = argv[index + 1];
     if (inline !== undefined) flags.set(name, inline);
     else if (setting?.type === 'boolean' && (next === undefined || next.startsWith('--')))
       flags.set(name, 'true');
