@@ -74,7 +74,10 @@ describe('configuration', () => {
 
   test.each([
     [['--nosuch', 'value'], ['--nosuch']],
-    [['--nosuch=value', 'word'], ['--nosuch', 'word']],
+    [
+      ['--nosuch=value', 'word'],
+      ['--nosuch', 'word'],
+    ],
     [
       ['--nosuch', '--nothing', '3'],
       ['--nosuch', '--nothing'],
