@@ -2,6 +2,13 @@ import { session } from '@millrace/contracts';
 import { marshalMultivariantPlaylist } from '@millrace/media';
 import type { HlsVariant } from '@millrace/media';
 
+const RANGES: Readonly<Record<session.VideoRange, NonNullable<HlsVariant['videoRange']>>> = {
+  [session.VideoRange.UNSPECIFIED]: 'SDR',
+  [session.VideoRange.SDR]: 'SDR',
+  [session.VideoRange.HLG]: 'HLG',
+  [session.VideoRange.PQ]: 'PQ',
+};
+
 /** The forms of a multivariant playlist: fMP4 with separate audio, or MPEG-TS with the audio inside. */
 export type MultivariantForm = 'fmp4' | 'ts';
 
@@ -14,7 +21,7 @@ const TS_OVERHEAD = 1.06;
 /**
  * Writes the multivariant playlist of a session: a function of what was fixed when it opened, so it never changes.
  *
- * M-1 (BANDWIDTH with audio), M-2 (CODECS of every format, RESOLUTION, FRAME-RATE), M-3. URLs are relative to
+ * M-1 (BANDWIDTH with audio), M-2 (CODECS of every format, RESOLUTION, FRAME-RATE, VIDEO-RANGE), M-3. URLs are relative to
  * `/play/<channel>/`.
  */
 export function multivariantPlaylist(
@@ -57,7 +64,7 @@ export function multivariantPlaylist(
         averageBandwidthBps: declared(({ averageBandwidthBps }) => averageBandwidthBps),
         codecs: [...new Set(parts.map(({ codec }) => codec))],
         stableId: rendition.id,
-        ...(isVideo ? { resolution: { width, height } } : {}),
+        ...(isVideo ? { resolution: { width, height }, videoRange: RANGES[rendition.videoRange] } : {}),
         ...(isVideo && frameRate !== undefined ? { frameRate } : {}),
         ...(hasGroup ? { audioGroupId: AUDIO_GROUP } : {}),
       };
