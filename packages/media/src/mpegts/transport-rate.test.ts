@@ -45,7 +45,10 @@ function trackOf(
   });
   const baseMediaDecodeTime = segment * count * duration;
   const bits = samples.reduce((sum, { data }) => sum + data.length * 8, 0);
-  return { track: { kind, decoderConfig, timescale, fragments: [{ trackId: 1, baseMediaDecodeTime, samples }] }, bits };
+  return {
+    track: { kind, decoderConfig, timescale, fragments: [{ trackId: 1, baseMediaDecodeTime, samples }] },
+    bits,
+  };
 }
 
 describe('the rate of a transport stream', () => {
