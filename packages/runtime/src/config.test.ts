@@ -118,6 +118,13 @@ describe('configuration', () => {
     expect(() => load(['--config', file('misspelt.yaml', text)])).toThrow(problem);
   });
 
+  test('the name of an alias without an anchor, which can be a secret, is not quoted', () => {
+    const text = 'adminToken: *s3cret-s3cret\n';
+    const problem = /cannot be read as YAML: an alias without its anchor/;
+    expect(() => load(['--config', file('alias.yaml', text)])).toThrow(problem);
+    expect(() => load(['--config', file('alias.yaml', text)])).not.toThrow(/s3cret/);
+  });
+
   test.each([
     ['an ordered map', 'rtmp: !!omap [port: 5]'],
     ['a set', 'rtmp: !!set {port}'],

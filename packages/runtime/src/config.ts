@@ -130,9 +130,18 @@ function parseMapping(text: string): Record<string, unknown> {
     const { line, col } = lines.linePos(first.pos[0]);
     throw new Error(`line ${line}, column ${col} (${first.code})`);
   }
-  const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {};
+  const value = resolveAliases(document) ?? {};
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('not a mapping');
   return value as Record<string, unknown>;
+}
+
+/** The values of a document. What the library says of an alias that it cannot resolve quotes its name. */
+function resolveAliases(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    throw new Error(`an alias without its anchor, or more than ${MAX_ALIASES} of them`, { cause: error });
+  }
 }
 
 function fromEnvironment(
