@@ -132,7 +132,7 @@ describe('an ffmpeg that', () => {
           using queue = watchQueue(millrace);
           const shed = async (): Promise<number> =>
             (await metric(millrace, 'millrace_worker_shed_rungs'))[0]?.value ?? 0;
-          const stop = slowDown(() => ffmpegsOf(millrace), isLong ? 0.6 : 0.95);
+          const stop = slowDown(() => ffmpegsOf(millrace), isLong ? 0.85 : 0.95);
           try {
             await waitFor('all rungs but the lowest are out', async () => (await shed()) === 2, 60_000);
           } finally {

@@ -35,11 +35,6 @@ export class Children {
   readonly #owned: { stop(): Promise<void> }[] = [];
   #isStopped = false;
 
-  /** Takes something over that is to be stopped with the children, after them. */
-  own(stoppable: { stop(): Promise<void> }): void {
-    this.#owned.push(stoppable);
-  }
-
   /** Starts a program; a quiet one keeps to itself what it writes to its standard error. Throws once `stop` was called. */
   spawn(program: string, args: readonly string[], options: { readonly isQuiet?: boolean } = {}): Child {
     if (this.#isStopped) throw new Error(`${program} is not started any more: everything is being stopped`);
@@ -61,6 +56,11 @@ export class Children {
     );
     void ended.then(() => this.#running.delete(child));
     return { pid: child.pid, output: child.stdout, ended };
+  }
+
+  /** Takes something over that the next `stop` ends, after the children. */
+  own(stoppable: { stop(): Promise<void> }): void {
+    this.#owned.push(stoppable);
   }
 
   /** Ends every child, the youngest first: asks, waits, then kills. A publisher that loses its server would complain. */

@@ -15,10 +15,14 @@ import {
   describeSettings,
   environmentNames,
 } from '../packages/runtime/src/index.ts';
+import { ingestServiceConfigSchema } from '../services/ingest/src/config.ts';
 import { createIngestMetrics } from '../services/ingest/src/metrics.ts';
+import { packagerServiceConfigSchema } from '../services/packager/src/config.ts';
 import { createPackagerMetrics } from '../services/packager/src/metrics.ts';
+import { playlistApiServiceConfigSchema } from '../services/playlist-api/src/config.ts';
 import { createPlaylistApiMetrics } from '../services/playlist-api/src/metrics.ts';
 import { standaloneConfigSchema } from '../services/standalone/src/config.ts';
+import { workerServiceConfigSchema } from '../services/transcode-worker/src/config.ts';
 import { createWorkerMetrics } from '../services/transcode-worker/src/metrics.ts';
 import { describeResults } from '../bench/lib/results.ts';
 import { renderEventReference } from './event-reference.ts';
@@ -37,24 +41,31 @@ function write(name: string, title: string, introduction: string, body: string):
   writeFileSync(join(DIRECTORY, `${name}.md`), `# ${title}\n\n${note}\n\n${introduction}\n\n${body}\n`);
 }
 
+/** What can be run, in the order of a stream's way, with what is to be set. */
+const CONFIGURATIONS = {
+  standalone: standaloneConfigSchema,
+  ingest: ingestServiceConfigSchema,
+  'transcode-worker': workerServiceConfigSchema,
+  packager: packagerServiceConfigSchema,
+  'playlist-api': playlistApiServiceConfigSchema,
+} as const;
+
 function configuration(): void {
-  const rows = describeSettings(standaloneConfigSchema).map((setting) => [
-    `\`${setting.path}\``,
-    Object.values(environmentNames(setting))
-      .flat()
-      .map((name) => `\`${name}\``)
-      .join(', '),
-    setting.defaultText === undefined ? '' : `\`${setting.defaultText}\``,
-    setting.description,
-  ]);
+  const sections = Object.entries(CONFIGURATIONS).map(([service, schema]) => {
+    const rows = describeSettings(schema).map((setting) => [
+      `\`${setting.path}\``,
+      Object.values(environmentNames(setting))
+        .flat()
+        .map((name) => `\`${name}\``)
+        .join(', '),
+      setting.defaultText === undefined ? '' : `\`${setting.defaultText}\``,
+      setting.description,
+    ]);
+    return `## \`${service}\`\n\n${table(['setting', 'environment', 'default', 'meaning'], rows)}`;
+  });
   const introduction =
-    'Settings of `standalone`: flag before environment before file before default. `rtmp.port` is the flag `--rtmp.port`, and `rtmp: { port: 1935 }` in the YAML file that `--config` or `MILLRACE_CONFIG` names. A service of its own has its section at the top level.';
-  write(
-    'configuration',
-    'Configuration',
-    introduction,
-    table(['setting', 'environment', 'default', 'meaning'], rows),
-  );
+    'Settings of `standalone`, and of each service as a process of its own: flag before environment before file before default. `rtmp.port` is the flag `--rtmp.port`, and `rtmp: { port: 1935 }` in the YAML file that `--config` or `MILLRACE_CONFIG` names.';
+  write('configuration', 'Configuration', introduction, sections.join('\n\n'));
 }
 
 /** What prom-client keeps of a metric. */

@@ -156,7 +156,7 @@ const STAGES: readonly Stage[] = [
   },
   {
     name: 'e2e',
-    budgetMinutes: 5,
+    budgetMinutes: 5.4,
     steps: [
       jest('end to end', {
         args: [
@@ -168,7 +168,7 @@ const STAGES: readonly Stage[] = [
     ],
   },
   // Browser tests run with nothing beside them: a stalled decoder must be the product's fault.
-  { name: 'browser', budgetMinutes: 2, steps: [jest('browser', { args: ['--runInBand', 'e2e/browser'] })] },
+  { name: 'browser', budgetMinutes: 1.6, steps: [jest('browser', { args: ['--runInBand', 'e2e/browser'] })] },
   {
     name: 'dependencies',
     budgetMinutes: 3,

@@ -1,6 +1,6 @@
 /**
- * Starts Millrace, in one process or as separate services, and, unless told otherwise, a publisher that pushes the test picture into it by RTMP; prints
- * where everything is once the stream is playable. `scripts/up` has installed what this needs. Exit codes as stated there.
+ * Starts Millrace, in one process or as separate services, and, unless told otherwise, a publisher that pushes the test
+ * picture into it by RTMP; prints where everything is once the stream is playable. `scripts/up` has installed what this needs. Exit codes as stated there.
  */
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -87,6 +87,13 @@ async function choosePort(options: Options, host: string, usual: number): Promis
   return options.hasAutoPorts && !(await isFree(host, usual)) ? '0' : String(usual);
 }
 
+/** A Millrace that is ready. */
+interface Started {
+  readonly addresses: Addresses;
+  /** Rejects when it ends. */
+  readonly ended: Promise<never>;
+}
+
 /** Starts Millrace; resolves when it is ready. */
 async function startStandalone(options: Options, channelFile: string, children: Children): Promise<Started> {
   const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
@@ -160,8 +167,18 @@ async function startDistributed(
   children.own(deployment);
   process.stdout.write(`Logs are in ${relative(ROOT, directory)}.\n`);
   const addresses = { ...deployment, admins: deployment.instances.map(({ admin }) => admin) };
-  // No single process of it is the end of it.
-  return { addresses, ended: new Promise(() => undefined) };
+  return { addresses, ended: whenStopped(stopped) };
+}
+
+/** Rejects when everything is to end: one process of several may go, as the others take over from it. */
+function whenStopped(stopped: AbortSignal): Promise<never> {
+  const ended = new Promise<never>((_resolve, reject) => {
+    const stop = (): void => reject(new Error('Millrace is being stopped.'));
+    stopped.addEventListener('abort', stop, { once: true });
+    if (stopped.aborted) stop();
+  });
+  ended.catch(() => undefined);
+  return ended;
 }
 
 function lanAddress(): string | undefined {

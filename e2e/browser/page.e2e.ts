@@ -153,7 +153,11 @@ describe('the page', () => {
     'makes a channel and a stream key after the token was entered, and shows the key once',
     async () => {
       const { page, problems } = await openPage('');
-      expect(await page.inputValue('#server')).toBe(millrace.rtmp);
+      await waitFor(
+        'the server URL for OBS',
+        async () => (await page.inputValue('#server')) === millrace.rtmp,
+        DEADLINE.timeout,
+      );
       expect(await page.locator('#admin').isVisible()).toBe(false);
       await unlock(page);
       await page.fill('#channel-name', 'from-the-page');

@@ -127,6 +127,8 @@ export type {
   MultivariantPlaylistInput,
 } from './hls/multivariant-playlist.ts';
 
+export { transportRateBps } from './mpegts/transport-rate.ts';
+export type { ElementaryRate } from './mpegts/transport-rate.ts';
 export { muxTransportStream } from './mpegts/transport-stream.ts';
 export type { TransportStreamInput } from './mpegts/transport-stream.ts';
 export type { TsTrack } from './mpegts/elementary-streams.ts';

@@ -58,7 +58,7 @@ describe('configuration', () => {
 
   test('every problem is in one message', () => {
     const path = file('wrong.yaml', 'rtmp: { port: 70000 }\nunknown: 1');
-    expect.assertions(5);
+    expect.assertions(6);
     try {
       load(['--config', path, '--nonsense', 'x', '--rtmp.connectionTimeoutMs', 'soon']);
     } catch (error) {
@@ -68,6 +68,28 @@ describe('configuration', () => {
       expect(text).toContain('unknown');
       expect(text).toContain('--nonsense');
       expect(text).toContain('rtmp.connectionTimeoutMs');
+      expect((error as ConfigError).problems).toHaveLength(4);
+    }
+  });
+
+  test.each([
+    [['--nosuch', 'value'], ['--nosuch']],
+    [
+      ['--nosuch=value', 'word'],
+      ['--nosuch', 'word'],
+    ],
+    [
+      ['--nosuch', '--nothing', '3'],
+      ['--nosuch', '--nothing'],
+    ],
+    [['--nosuch'], ['--nosuch']],
+  ])('%j: what is not known is one problem with its value', (argv, names) => {
+    try {
+      load(argv);
+      throw new Error('it was taken');
+    } catch (error) {
+      const said = (error as ConfigError).problems.map((problem) => problem.split(':')[0]);
+      expect(said).toEqual(names);
     }
   });
 
@@ -94,6 +116,13 @@ describe('configuration', () => {
     ],
   ])('a misspelt setting %s is a problem, not a default', (_, text, problem) => {
     expect(() => load(['--config', file('misspelt.yaml', text)])).toThrow(problem);
+  });
+
+  test('the name of an alias without an anchor, which can be a secret, is not quoted', () => {
+    const text = 'adminToken: *s3cret-s3cret\n';
+    const problem = /cannot be read as YAML: an alias without its anchor/;
+    expect(() => load(['--config', file('alias.yaml', text)])).toThrow(problem);
+    expect(() => load(['--config', file('alias.yaml', text)])).not.toThrow(/s3cret/);
   });
 
   test.each([

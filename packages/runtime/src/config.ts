@@ -80,11 +80,13 @@ function parseFlags(
     }
     const [name = '', inline] = argument.slice(2).split(/=(.*)/s);
     const setting = settings.find((known) => known.path === name);
+    const next = argv[index + 1];
     if (setting === undefined && name !== 'config') {
       problems.push(`--${name}: no such setting; --help lists them`);
+      // Its value is no second problem.
+      if (inline === undefined && next?.startsWith('--') === false) index += 1;
       continue;
     }
-    const next = argv[index + 1];
     if (inline !== undefined) flags.set(name, inline);
     else if (setting?.type === 'boolean' && (next === undefined || next.startsWith('--')))
       flags.set(name, 'true');
@@ -128,9 +130,18 @@ function parseMapping(text: string): Record<string, unknown> {
     const { line, col } = lines.linePos(first.pos[0]);
     throw new Error(`line ${line}, column ${col} (${first.code})`);
   }
-  const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {};
+  const value = resolveAliases(document) ?? {};
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('not a mapping');
   return value as Record<string, unknown>;
+}
+
+/** The values of a document. What the library says of an alias that it cannot resolve quotes its name. */
+function resolveAliases(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    throw new Error(`an alias without its anchor, or more than ${MAX_ALIASES} of them`, { cause: error });
+  }
 }
 
 function fromEnvironment(

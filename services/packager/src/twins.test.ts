@@ -84,6 +84,18 @@ describe('a packager that joins', () => {
     await expectSame(packagers, 'a', 'b', 3);
   });
 
+  test('asks a twin that was not there as soon as something is missing that it may have by now', async () => {
+    const packagers = await start(['a'], { placed: ['a', 'b'], retryMs: 60_000 });
+    const toA = await packagers.open('a');
+    await packagers.publishInits([toA]);
+    await packagers.publishParts([toA], FIRST_K);
+    await packagers.add('b');
+    const toB = await packagers.open('b');
+    await packagers.publishParts([toB], FIRST_K + 1, [0]);
+    await packagers.publishParts([toA, toB], FIRST_K + 1, [1]);
+    await expectSame(packagers, 'a', 'b', 2);
+  });
+
   test('says what is over like its twin: 410 for what it never held itself', async () => {
     const packagers = await start(['a'], { placed: ['a', 'b'] });
     const worker = await packagers.open('a');

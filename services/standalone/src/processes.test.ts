@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ServiceProcess } from './testing/service-process.ts';
+import { describeServiceProcess } from './testing/service-process-checks.ts';
 
 jest.setTimeout(40_000);
 
@@ -27,82 +28,31 @@ function start(
   args: readonly string[] = [],
   options: { readonly maxOpenFiles?: number } = {},
 ): ServiceProcess {
-  const own: Readonly<Record<string, readonly string[]>> = {
-    standalone: ['--ingest.rtmp.port', '0', '--stateDirectory', join(directory, 'state')],
-    'playlist-api': ['--stateDirectory', join(directory, 'state')],
-  };
   // The token comes from a file, as a secret is mounted.
   const tokenFile = join(directory, 'token');
   writeFileSync(tokenFile, `${ADMIN_TOKEN}\n`);
-  const env = service === 'packager' ? {} : { MILLRACE_ADMIN_TOKEN_FILE: tokenFile };
-  running = new ServiceProcess(service, [...PORTS, ...(own[service] ?? []), ...args], { env, ...options });
+  const env = { MILLRACE_ADMIN_TOKEN_FILE: tokenFile };
+  const own = ['--ingest.rtmp.port', '0', '--stateDirectory', join(directory, 'state')];
+  running = new ServiceProcess(service, [...PORTS, ...own, ...args], { env, ...options });
   return running;
 }
 
-describe.each(['standalone', 'packager', 'playlist-api'])('%s as a process', (service) => {
-  test('serves health, readiness and metrics, logs JSON lines, and stops with 0', async () => {
-    const started = start(service, ['--logLevel', 'debug']);
-    const { admin, http } = await started.listening();
-
-    const health = await fetch(`${admin}/healthz`);
-    expect([health.status, await health.text()]).toEqual([200, 'ok\n']);
-    const ready = await fetch(`${admin}/readyz`);
-    expect([ready.status, await ready.text()]).toEqual([200, 'ready\n']);
-    const metrics = await fetch(`${admin}/metrics`);
-    expect(metrics.status).toBe(200);
-    expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
-    const text = await metrics.text();
-    for (const name of ['millrace_http_dropped_connections_total', 'process_open_fds', 'nodejs_version_info'])
-      expect(text).toContain(`# TYPE ${name} `);
-    expect(text).toMatch(
-      new RegExp(`^millrace_http_dropped_connections_total\\{service="${service}"\\} 0$`, 'm'),
-    );
-    expect((await fetch(`${admin}/healthz`, { method: 'POST' })).status).toBe(405);
-    expect((await fetch(`${admin}/v1/channels`)).status).toBe(404);
-    // What is for operators is not on the public port.
-    for (const path of ['/metrics', '/healthz', '/readyz'])
-      expect((await fetch(`${http}${path}`)).status).toBe(404);
-
-    expect(await started.stop()).toBe(0);
-    const lines = started.log;
-    expect(lines.length).toBeGreaterThan(0);
-    for (const line of lines) {
-      expect(line).toMatchObject({
-        service,
-        level: expect.stringMatching(/^(debug|info|warn|error)$/),
-        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
-        msg: expect.stringMatching(/./),
-      });
-    }
-    expect(started.stderr).not.toContain(ADMIN_TOKEN);
-  });
-
-  test('warns in one sentence when it may not open as many files as its connections need', async () => {
-    const started = start(service, [], { maxOpenFiles: 256 });
-    await started.listening();
-    const warnings = started.log.filter(({ level }) => level === 'warn');
-    expect(warnings).toHaveLength(1);
-    const needed = 64 + 8192 + (service === 'standalone' ? 8192 + 16 * 11 : 0);
-    expect(warnings[0]).toMatchObject({
-      limit: 256,
-      needed,
-      msg: expect.stringMatching(
-        new RegExp(`^At most 256 files may be open, and http\\.maxConnections.* may need ${needed}: .*\\.$`),
-      ),
-    });
-    await started.stop();
-
-    const enough = start(service, ['--http.maxConnections', '20', ...smallIngest(service)], {
-      maxOpenFiles: 256,
-    });
-    await enough.listening();
-    expect(enough.log.filter(({ level }) => level === 'warn')).toEqual([]);
+describe('standalone as a process', () => {
+  describeServiceProcess('standalone', (args, options) => start('standalone', args, options), {
+    maxFiles: 64 + 8192 + 8192 + 16 * 11,
+    small: ['--ingest.limits.connections', '20', '--worker.maxSessions', '2'],
+    secret: ADMIN_TOKEN,
   });
 });
 
-function smallIngest(service: string): string[] {
-  return service === 'standalone' ? ['--ingest.limits.connections', '20', '--worker.maxSessions', '2'] : [];
-}
+test.each(['ingest', 'transcode-worker', 'packager', 'playlist-api'])(
+  '%s as a process of its own refuses to start at once where nobody says where Redis is',
+  async (service) => {
+    running = new ServiceProcess(service, [], { env: { MILLRACE_ADMIN_TOKEN: ADMIN_TOKEN } });
+    expect(await running.ended()).toBe(2);
+    expect(running.stderr).toMatch(/^ {2}- redis\.url: is not set: .*REDIS_URL\)$/m);
+  },
+);
 
 describe('standalone with a channel file', () => {
   function channelFile(text: string): string[] {

@@ -34,7 +34,7 @@ function mpdOf(change: Partial<MpdInput> = {}): MpdInput {
                 id: '720p',
                 codecs: 'avc1.64001f',
                 bandwidth: 1000,
-                video: { width: 1280, height: 720, frameRate: '30000/1001' },
+                video: { width: 1280, height: 720, sar: '1:1', frameRate: '30000/1001' },
                 template: {
                   timescale: 90_000,
                   media: '$Number$.m4s',

@@ -98,7 +98,7 @@ function representationElement(representation: MpdRepresentation): XmlElement {
       bandwidth: representation.bandwidth,
       width: video?.width,
       height: video?.height,
-      sar: video === undefined ? undefined : '1:1',
+      sar: video?.sar,
       frameRate: video?.frameRate,
       audioSamplingRate: audio?.sampleRate,
     },

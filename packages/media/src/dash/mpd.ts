@@ -33,7 +33,13 @@ export interface MpdRepresentation {
   readonly codecs: string;
   /** Declared peak rate in bits per second. */
   readonly bandwidth: number;
-  readonly video?: { readonly width: number; readonly height: number; readonly frameRate?: string };
+  readonly video?: {
+    readonly width: number;
+    readonly height: number;
+    /** Width over height of a sample, `1:1` when they are square. */
+    readonly sar: string;
+    readonly frameRate?: string;
+  };
   readonly audio?: { readonly sampleRate: number; readonly channelCount: number };
   readonly template: MpdSegmentTemplate;
 }

@@ -37,6 +37,24 @@ describe('a multivariant playlist', () => {
     );
   });
 
+  test.each(['HLG', 'PQ'] as const)(
+    'says of every variant with video which range it has once one is %s (M-2)',
+    (range) => {
+      const variants: readonly HlsVariant[] = [
+        { ...VIDEO, videoRange: range },
+        { ...VIDEO, uri: 'b', videoRange: 'SDR' },
+      ];
+      const ranges = (list: readonly HlsVariant[]): unknown[] =>
+        [
+          ...marshalMultivariantPlaylist({ audioRenditions: [AUDIO], variants: list }).matchAll(
+            /VIDEO-RANGE=(\w+)/g,
+          ),
+        ].map(([, value]) => value);
+      expect(ranges(variants)).toEqual([range, 'SDR']);
+      expect(ranges(variants.slice(1))).toEqual([]);
+    },
+  );
+
   test('is read by a parser that is not ours', () => {
     const parser = new Parser();
     parser.push(marshalMultivariantPlaylist({ audioRenditions: [AUDIO], variants: [VIDEO] }));

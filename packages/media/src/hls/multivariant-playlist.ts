@@ -40,6 +40,8 @@ export interface HlsVariant {
   readonly resolution?: { readonly width: number; readonly height: number };
   /** Absent for a variant without video, or with a rate that is not known. */
   readonly frameRate?: Ratio;
+  /** VIDEO-RANGE; absent for a variant without video. */
+  readonly videoRange?: 'SDR' | 'HLG' | 'PQ';
   /** GROUP-ID of its audio renditions. */
   readonly audioGroupId?: string;
   /** STABLE-VARIANT-ID. */
@@ -64,8 +66,10 @@ export function marshalMultivariantPlaylist(input: MultivariantPlaylistInput): s
   assertGroups(input);
   const lines = ['#EXTM3U', '#EXT-X-INDEPENDENT-SEGMENTS'];
   for (const rendition of input.audioRenditions) lines.push(`#EXT-X-MEDIA:${mediaAttributes(rendition)}`);
+  // M-2: nothing needs to say so when all of it is SDR, which is what its absence means.
+  const hasRange = input.variants.some(({ videoRange = 'SDR' }) => videoRange !== 'SDR');
   for (const variant of input.variants)
-    lines.push(`#EXT-X-STREAM-INF:${variantAttributes(variant)}`, uriLine(variant.uri));
+    lines.push(`#EXT-X-STREAM-INF:${variantAttributes(variant, hasRange)}`, uriLine(variant.uri));
   return `${lines.join('\n')}\n`;
 }
 
@@ -103,7 +107,7 @@ function mediaAttributes(rendition: HlsAudioRendition): string {
   });
 }
 
-function variantAttributes(variant: HlsVariant): string {
+function variantAttributes(variant: HlsVariant, hasRange: boolean): string {
   const { resolution, audioGroupId, stableId } = variant;
   return marshalAttributes({
     BANDWIDTH: decimalInteger(variant.bandwidthBps),
@@ -114,6 +118,7 @@ function variantAttributes(variant: HlsVariant): string {
         ? undefined
         : `${decimalInteger(resolution.width)}x${decimalInteger(resolution.height)}`,
     'FRAME-RATE': variant.frameRate === undefined ? undefined : frameRate(variant.frameRate),
+    'VIDEO-RANGE': hasRange ? variant.videoRange : undefined,
     AUDIO: audioGroupId === undefined ? undefined : quotedString(audioGroupId),
     // M-4: nothing carries captions. The attribute belongs to variants with video.
     'CLOSED-CAPTIONS': resolution === undefined ? undefined : 'NONE',

@@ -28,7 +28,7 @@ const CLOCK = 90_000;
 /** How far the clock reference lies before the decode time it is sent with: what a receiver has to fill its buffers. */
 const CLOCK_LEAD = 0.7 * CLOCK;
 /** Audio frames in a PES packet: saves a header and stuffing for each, and stays below a tenth of a second. */
-const FRAMES_PER_PES = 4;
+export const FRAMES_PER_PES = 4;
 /** Where a stream with reordered pictures does not say its rate. */
 const ASSUMED_FRAME_TICKS = CLOCK / 15;
 const DEFAULT_REORDER_FRAMES = 2;

@@ -1,12 +1,19 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
+import { Registry } from 'prom-client';
 import { RedisSessionStore } from './redis-session-store.ts';
+import { redisSchema } from './redis/redis-config.ts';
+import { RedisConnection } from './redis/redis-connection.ts';
 import { redisKeys } from './redis/redis-keys.ts';
+import { createRedisMetrics } from './redis/redis-metrics.ts';
 import { eventually } from '../testing/eventually.ts';
 import { accepted, claimOf, liveSession } from '../testing/live-session.ts';
 import { silentLogger, useRedis } from '../testing/redis-fixture.ts';
 import { startRedisCluster, startRedisSentinel } from '../testing/redis-topologies.ts';
 
 const FAIL_OVER_DEADLINE_MS = 20_000;
+/** In which what was on its way arrives, and what was closed is gone. */
+const SETTLE_MS = 2500;
 
 describe('Sentinels make the replica the master', () => {
   const { fresh } = useRedis(startRedisSentinel);
@@ -27,6 +34,32 @@ describe('Sentinels make the replica the master', () => {
     const next = accepted(await live.ingest.claimPublication(claimOf({ encoderId: 'encoder-2' })));
     expect(next.record.sessionId).toBe(live.sessionId);
     expect(next.token).toBeGreaterThan(live.token);
+  });
+});
+
+describe.each([
+  ['Sentinels', startRedisSentinel],
+  ['a Cluster', startRedisCluster],
+])('a connection through %s', (_, start) => {
+  const { fresh } = useRedis(start);
+
+  test('leaves neither connection nor timer behind, whenever it is stopped', async () => {
+    const { server } = await fresh();
+    const opened = (): number =>
+      process.getActiveResourcesInfo().filter((type) => /^(Timeout|TCPSocketWrap)$/.test(type)).length;
+    await sleep(SETTLE_MS);
+    const before = opened();
+    for (let turns = 0; turns < 120; turns += 1) {
+      const connection = new RedisConnection(redisSchema.parse(server.connection), {
+        ...{ logger: silentLogger, metrics: createRedisMetrics(new Registry()), name: 'short' },
+      });
+      connection.start();
+      connection.subscribe('millrace.test', () => undefined);
+      for (let turn = 0; turn < turns; turn += 1) await nextTurn();
+      connection.stop();
+    }
+    await sleep(SETTLE_MS);
+    expect(opened()).toBeLessThanOrEqual(before);
   });
 });
 

@@ -42,7 +42,7 @@ export interface RedisFixture<T extends RedisUnderTest = RedisUnderTest> {
 /** Servers for the tests of a file, emptied before each. */
 export function useRedis<T extends RedisUnderTest>(
   start: () => Promise<T>,
-): { readonly fresh: () => Promise<RedisFixture<T>> } {
+): { readonly fresh: () => Promise<RedisFixture<T>>; readonly server: () => T } {
   let server: T | undefined;
   const connections = new Set<RedisConnection>();
   const stops: (() => Promise<void>)[] = [];
@@ -59,17 +59,21 @@ export function useRedis<T extends RedisUnderTest>(
     await server?.remove();
   });
 
+  const started = (): T => {
+    if (server === undefined) throw new Error('the server is not started');
+    return server;
+  };
   return {
+    server: started,
     fresh: async () => {
-      if (server === undefined) throw new Error('the server is not started');
-      const { connection: settings } = server;
+      const { connection: settings } = started();
       const connect = async (): Promise<RedisConnection> => {
         const connection = await connectTo(settings);
         connections.add(connection);
         return connection;
       };
       await (await connect()).onEachMaster((client) => client.flushall());
-      return { server, connect, onEnd: (stop) => void stops.push(stop) };
+      return { server: started(), connect, onEnd: (stop) => void stops.push(stop) };
     },
   };
 }

@@ -181,6 +181,31 @@ describe('source', () => {
   });
 });
 
+describe('the samples of the encoder', () => {
+  const channel = { ladder: [SOURCE, ...LADDER] };
+  const source = { hasMetBoundary: true, bitrateBps: 4_000_000 };
+
+  it('keep their aspect where they are passed through, and are made square where they are encoded', () => {
+    const sampleAspectRatio = { numerator: 64, denominator: 45 };
+    const { renditions } = plan({ tracks: [{ ...video(720, 576), sampleAspectRatio }], source }, channel);
+    expect(renditions.find(({ id }) => id === 'source')?.sampleAspectRatio).toEqual(sampleAspectRatio);
+    expect(renditions.find(({ id }) => id === '480p')?.sampleAspectRatio).toBeUndefined();
+  });
+
+  // Written by x264; the SPS says `transfer`.
+  it.each([
+    ['PQ', session.VideoRange.PQ, '8804a'],
+    ['HLG', session.VideoRange.HLG, '8904a'],
+  ])('M-2: of %s are so in every rung', (_, range, transfer) => {
+    const avcC = `0164000affe1001b6764000aacd94426c05a84${transfer}0000003002000000641e244b2c001000668ebe3cb22c0fdf8f800`;
+    const tracks = [{ ...video(1280, 720), decoderConfig: Buffer.from(avcC, 'hex') }];
+    const { renditions } = plan({ tracks, source }, channel);
+    expect(renditions.length).toBeGreaterThan(2);
+    expect(new Set(renditions.map(({ videoRange }) => videoRange))).toEqual(new Set([range]));
+    expect(plan().renditions[0]?.videoRange).toBe(session.VideoRange.SDR);
+  });
+});
+
 describe('audio', () => {
   it('is AAC-LC 48 kHz stereo beside encoded rungs, whatever the source has', () => {
     expect(plan().renditions.at(-1)).toMatchObject({

@@ -12,6 +12,7 @@ import {
 } from '@millrace/media';
 import { h264HighCodec, h264Level } from './h264-level.ts';
 import { fitRung, rungsForSource } from './rung-frame.ts';
+import { videoRangeOf } from './video-range.ts';
 import type { Rational, SampleCadence } from '@millrace/media';
 
 const AUDIO_ID = 'audio';
@@ -132,6 +133,9 @@ function encodedSketch(facts: OpeningFacts, track: session.Track, rung: session.
       sampleRate: 0,
       channelCount: 0,
       targetBps: rung.bitrateBps,
+      // Samples are scaled to square ones, and keep their transfer.
+      sampleAspectRatio: undefined,
+      videoRange: videoRangeOf(track),
     },
   };
 }
@@ -154,6 +158,8 @@ function sourceSketch(facts: OpeningFacts, track: session.Track, rung: session.R
       sampleRate: 0,
       channelCount: 0,
       targetBps: 0,
+      sampleAspectRatio: track.sampleAspectRatio,
+      videoRange: videoRangeOf(track),
     },
   };
 }
@@ -178,6 +184,8 @@ function audioSketch(facts: OpeningFacts, track: session.Track): Sketch {
       sampleRate,
       channelCount,
       targetBps: isPassthrough ? 0 : averageBps,
+      sampleAspectRatio: undefined,
+      videoRange: session.VideoRange.UNSPECIFIED,
     },
   };
 }

@@ -22,7 +22,7 @@ export class InProcessSegmentIndex implements SegmentIndex {
   ): AsyncIterable<segmentIndex.WatchResponse> {
     const { sessionId } = request;
     const limit = this.#directory.readerLimit;
-    const window = await this.#directory.held(sessionId, signal);
+    const window = await this.#directory.held(sessionId, { signal, limit });
     if (window === undefined) return;
     /** Media sequence number of the last row that was given, by rendition. */
     const given = new Map<string, number>();

@@ -64,15 +64,8 @@ class World {
     const windows: SessionWindow[] = [];
     const directory: SessionDirectory = new SessionDirectory({
       limits: {
-        ...{
-          maxSessions: 10,
-          maxIndexReaders: 10,
-          maxWaiters: 10,
-          maxRenditions: 10,
-          maxPartBytes: 1e6,
-          maxInitBytes: 1e6,
-        },
-        ...{ maxTotalBytes: 1e9, maxSessionBytes: 1e9 },
+        ...{ maxSessions: 10, maxWaiters: 10, maxRenditions: 10, maxPartBytes: 1e6, maxInitBytes: 1e6 },
+        ...{ maxIndexReaders: 10, maxTotalBytes: 1e9, maxSessionBytes: 1e9 },
       },
       ...{ sessions: this.store, clock: Date.now, logger },
       observer: {

@@ -12,6 +12,8 @@ export interface Twins {
   /** The packagers that were heard of within the last seconds, this one included. */
   readonly packagers: () => readonly InstanceRegistration[];
   readonly copies: SessionCopies;
+  /** How long after a copy ended it is asked for again; 250 ms when absent. */
+  readonly retryMs?: number;
 }
 
 const LOOK_MS = 500;

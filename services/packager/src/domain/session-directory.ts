@@ -65,7 +65,7 @@ export class SessionDirectory {
   readonly #residence: Residence | undefined;
   readonly #forgotten = new Set<string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  /** Readers who wait for a session to become known. */
+  /** Those who wait for a session to become known: viewers, and readers in places of their own. */
   readonly arrivals: WaitingRoom;
   readonly #abort = new AbortController();
   #following: Promise<void> = Promise.resolve();
@@ -85,10 +85,10 @@ export class SessionDirectory {
     this.#clock = options.clock;
     this.#residence = options.residence;
     this.#logger = options.logger;
-    this.#budget = new MemoryBudget(options.limits, () => this.#letGo());
+    this.#budget = new MemoryBudget(options.limits, () => this.#letGoOfExpired());
     this.#waiterLimit = new WaiterLimit(options.limits.maxWaiters);
     this.readerLimit = new WaiterLimit(options.limits.maxIndexReaders);
-    this.arrivals = new WaitingRoom(this.readerLimit);
+    this.arrivals = new WaitingRoom(this.#waiterLimit);
     const { observer } = options;
     this.#observer = {
       onPartStored: (part) => observer.onPartStored(part),
@@ -155,17 +155,21 @@ export class SessionDirectory {
    * The window of a session once everything that the twins hold is held here too; `undefined` when it is over or the signal is
    * aborted. One that is unknown is awaited; one that others hold, or that is not filled in time, is `PACKAGER_FILLING`.
    */
-  async held(id: string, signal: AbortSignal): Promise<SessionWindow | undefined> {
+  async held(
+    id: string,
+    waiting: { readonly signal: AbortSignal; readonly limit: WaiterLimit },
+  ): Promise<SessionWindow | undefined> {
     const isKnown = (): boolean => this.find(id).kind !== 'unknown';
-    if (!(await waitInRoom(this.arrivals, isKnown, { signal }))) return undefined;
+    if (!(await waitInRoom(this.arrivals, isKnown, waiting))) return undefined;
     const isHere = (): boolean => {
       const found = this.find(id);
       return found.kind === 'gone' || (found.kind === 'known' && found.window.isFilled);
     };
-    const isThere = await waitInRoom(this.arrivals, isHere, { signal, deadlineMs: WATCH_FILL_DEADLINE_MS });
+    const deadlineMs = WATCH_FILL_DEADLINE_MS;
+    const isThere = await waitInRoom(this.arrivals, isHere, { ...waiting, deadlineMs });
     const found = this.find(id);
     if (found.kind === 'known' && found.window.isFilled) return found.window;
-    if (isThere || signal.aborted || this.arrivals.isClosed) return undefined;
+    if (isThere || waiting.signal.aborted || this.arrivals.isClosed) return undefined;
     throw filling(id);
   }
 
@@ -266,7 +270,7 @@ export class SessionDirectory {
   }
 
   /** Whatever session is short of memory, what all of them may let go of by now makes room for it. */
-  #letGo(): void {
+  #letGoOfExpired(): void {
     const nowMs = this.#clock();
     for (const window of this.#sessions.values()) window.letGo(nowMs);
   }

@@ -24,6 +24,8 @@ export interface SessionReplicaOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly observer: ReplicaObserver;
+  /** How long after a copy ended it is asked for again; 250 ms when absent. */
+  readonly retryMs?: number;
 }
 
 /** Copies are on the live path: one that ended is asked for again this often. */
@@ -80,7 +82,7 @@ export class SessionReplica {
     while (!signal.aborted && !window.isFinished && !window.changes.isClosed) {
       if (window.isFilled && window.isFed) {
         this.#noteFed();
-        window.canCatchUp = this.#twins().length > 0;
+        window.canCatchUp = window.hasTwins = this.#twins().length > 0;
         await waitInRoom(window.changes, () => !window.isFed || window.isFinished, { signal });
         this.#noteFed();
       } else if (!(await this.#followAny())) await this.#pause();
@@ -90,8 +92,10 @@ export class SessionReplica {
   /** Follows one twin after the other; true when workers bring everything at last. */
   async #followAny(): Promise<boolean> {
     const { window, isRegistered } = this.#options;
+    const twins = this.#twins();
+    window.hasTwins = twins.length > 0;
     let mayComeBack = false;
-    for (const twinPackager of this.#twins()) {
+    for (const twinPackager of twins) {
       const end = await this.#follow(twinPackager);
       if (end === 'fed' || this.#stopping.signal.aborted) return true;
       if (end === 'failed' && isRegistered(twinPackager.id)) mayComeBack = true;
@@ -220,12 +224,12 @@ export class SessionReplica {
     return packagers.filter(({ id }) => id !== this.#options.instance);
   }
 
-  /** A worker that waits for what is missing is not kept waiting. */
+  /** The next try: after a while; at once when something turns out to be missing that no twin was expected to have. */
   async #pause(): Promise<void> {
-    const { window } = this.#options;
-    const before = window.missedCount;
-    const isMissed = (): boolean => window.missedCount !== before;
-    await waitInRoom(window.changes, isMissed, { signal: this.#stopping.signal, deadlineMs: RETRY_MS });
+    const { window, retryMs = RETRY_MS } = this.#options;
+    const hadHope = window.canCatchUp;
+    const isAsked = (): boolean => !hadHope && window.canCatchUp;
+    await waitInRoom(window.changes, isAsked, { signal: this.#stopping.signal, deadlineMs: retryMs });
   }
 }
 

@@ -60,6 +60,8 @@ export class SessionWindow {
   isStalled = false;
   /** True while something that is missing may come from a twin. */
   canCatchUp = false;
+  /** True where other packagers have the session too. */
+  hasTwins = false;
   readonly #account: MemoryAccount;
   readonly #limits: SessionLimits;
   readonly #observer: SessionObserver;
@@ -245,11 +247,10 @@ export class SessionWindow {
     return this.#renditions.get(part.renditionId)?.isBefore(part) ?? part.position.part > 0;
   }
 
-  /** Parts of a rendition did not come from a worker; they are to come from the twin, which is asked anew. */
+  /** Parts of a rendition did not come from a worker; they are to come from the twin, which is asked again if that was in vain. */
   noteMissing(renditionId: string): void {
     this.#feed.miss(renditionId);
-    this.#missedCount += 1;
-    this.canCatchUp ||= (this.#record?.placement?.packagers.length ?? 0) > 1;
+    this.canCatchUp = this.hasTwins;
     this.changes.wake();
   }
 

@@ -4,11 +4,10 @@ import type { WaiterLimit, WaitingRoom } from './waiting-room.ts';
 /** Longest single wait; whoever is still there waits again. */
 const WAIT_MS = 60_000;
 
-/** How long somebody waits, and by whose leave. */
-export interface WaitOptions {
+interface WaitOptions {
   readonly signal: AbortSignal;
   readonly deadlineMs?: number;
-  /** Places that are taken instead of the room's. */
+  /** Whose place is taken; that of the room when absent. */
   readonly limit?: WaiterLimit;
 }
 
@@ -19,18 +18,15 @@ export interface WaitOptions {
 export async function waitInRoom(
   room: WaitingRoom,
   isReady: () => boolean,
-  { signal, deadlineMs = Infinity, limit }: WaitOptions,
+  options: WaitOptions,
 ): Promise<boolean> {
+  const { signal, deadlineMs = Infinity } = options;
   const endsAtMs = performance.now() + deadlineMs;
   while (!signal.aborted) {
     if (isReady()) return true;
     const leftMs = endsAtMs - performance.now();
     if (room.isClosed || leftMs <= 0) return false;
-    await waitOnce(room, isReady, {
-      signal,
-      deadlineMs: Math.min(leftMs, WAIT_MS),
-      ...(limit === undefined ? {} : { limit }),
-    });
+    await waitOnce(room, isReady, options, Math.min(leftMs, WAIT_MS));
   }
   return false;
 }
@@ -38,7 +34,8 @@ export async function waitInRoom(
 function waitOnce(
   room: WaitingRoom,
   isReady: () => boolean,
-  { signal, deadlineMs, limit }: WaitOptions & { readonly deadlineMs: number },
+  { signal, limit }: WaitOptions,
+  waitMs: number,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
@@ -49,13 +46,13 @@ function waitOnce(
       signal.removeEventListener('abort', onAbort);
       resolve();
     };
-    const leave = room.wait(isReady, deadlineMs, onEnd, limit);
+    const leave = room.wait(isReady, waitMs, onEnd, limit);
     if (leave === undefined) {
       reject(
         new ServiceError(
           'RESOURCE_EXHAUSTED',
           'PACKAGER_LIMIT',
-          'This packager holds as many waits as limits.maxWaiters and limits.maxIndexReaders allow.',
+          'This packager holds as many readers as limits.maxIndexReaders allows, or as many waits as limits.maxWaiters does.',
         ),
       );
       return;

@@ -43,6 +43,7 @@ export class PackagerGroup {
   readonly ghosts: InstanceRegistration[] = [];
   sessionId = '';
   #token = 0;
+  #retryMs = 1;
 
   /** Starts a group with a session placed on `placed`, that has its presentation and period 0 and no media. */
   static async start(
@@ -51,9 +52,11 @@ export class PackagerGroup {
       readonly placed?: readonly string[];
       readonly config?: ConfigChange;
       readonly presentation?: Partial<session.Presentation>;
+      readonly retryMs?: number;
     } = {},
   ): Promise<PackagerGroup> {
     const group = new PackagerGroup();
+    group.#retryMs = options.retryMs ?? 1;
     const outcome = await group.store.claimPublication({
       ...{
         channel: CHANNEL,
@@ -92,7 +95,12 @@ export class PackagerGroup {
       logger: createLogger({ service: 'packager', level: 'error', destination: { write: () => true } }),
       registry,
       clock: this.clock.now,
-      twins: { instance: id, packagers: () => this.registered(), copies: this.#copies() },
+      twins: {
+        instance: id,
+        packagers: () => this.registered(),
+        copies: this.#copies(),
+        retryMs: this.#retryMs,
+      },
     });
     const server: Server = createServer(packager.handler);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));

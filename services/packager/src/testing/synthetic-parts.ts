@@ -32,6 +32,8 @@ export function presentation(change: Partial<session.Presentation> = {}): sessio
     sampleRate: 0,
     channelCount: 0,
     targetBps: 1_500_000,
+    sampleAspectRatio: undefined,
+    videoRange: session.VideoRange.SDR,
   };
   return {
     renditions: [

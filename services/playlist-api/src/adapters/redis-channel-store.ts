@@ -9,9 +9,9 @@ import { storedChannelSchema, storedLadderSchema, storedStreamKeySchema } from '
 /** Names, all with score 0, so that they are in order. An index: it may hold names of what is gone, never lack one. */
 const CHANNEL_NAMES = 'channels';
 const LADDER_NAMES = 'ladders';
-/** Channel and id of stream keys by their end. An index as well: the key itself says whether it is over. */
-const KEY_ENDS = 'streamkey-ends';
-/** Keys that are looked at in one step of the janitor's. */
+/** Stream keys that have an end, as `<channel> <id>`, by when that is; an index like the names. */
+const EXPIRING_KEYS = 'expiring-streamkeys';
+/** Stream keys that are looked at in one step of the janitor's. */
 const MAX_EXPIRED = 1000;
 /** The field of a channel's hash with the channel itself; its stream keys are beside it. */
 const CHANNEL_FIELD = 'channel';
@@ -91,13 +91,17 @@ export class RedisChannelStore implements ChannelStore {
         : [],
     );
     await Promise.all(keys.map(({ sha256 }) => this.#redis.do((client) => client.del(hashKey(sha256)))));
+    await Promise.all(keys.map((key) => this.#forgetEnd(ownerOf(key))));
     await this.#redis.do((client) => client.zrem(CHANNEL_NAMES, name));
     return true;
   }
 
   async findStreamKey(sha256: string): Promise<StoredStreamKey | undefined> {
     const owner = await this.#redis.do((client) => client.get(hashKey(sha256)));
-    const key = owner === null ? undefined : await this.#keyOf(owner);
+    const [channel, id] = owner?.split(' ') ?? [];
+    if (channel === undefined || id === undefined) return undefined;
+    const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
+    const key = this.#parse(storedStreamKeySchema, text, channel);
     return key?.sha256 === sha256 ? key : undefined;
   }
 
@@ -110,16 +114,32 @@ export class RedisChannelStore implements ChannelStore {
       .toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  async listExpiredStreamKeys(nowMs: number): Promise<readonly StoredStreamKey[]> {
+    const owners = await this.#redis.do((client) =>
+      client.zrangebyscore(EXPIRING_KEYS, '-inf', nowMs, 'LIMIT', 0, MAX_EXPIRED),
+    );
+    const keys = await Promise.all(
+      owners.map(async (owner) => {
+        const [channel = '', id = ''] = owner.split(' ');
+        const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
+        const key = this.#parse(storedStreamKeySchema, text, channel);
+        if (key?.expiresAtMs === undefined) await this.#forgetEnd(owner);
+        return key;
+      }),
+    );
+    return keys
+      .filter((key) => key !== undefined)
+      .filter(({ expiresAtMs = Infinity }) => expiresAtMs <= nowMs);
+  }
+
   async putStreamKey(key: StoredStreamKey): Promise<boolean> {
-    const { channel, id, sha256 } = key;
-    const owner = `${channel} ${id}`;
+    const { channel, id, sha256, expiresAtMs } = key;
+    const owner = ownerOf(key);
     const isFree = await this.#redis.do((client) => client.set(hashKey(sha256), owner, 'NX'));
     const holder = isFree === null ? await this.findStreamKey(sha256) : undefined;
     if (holder !== undefined && !(holder.id === id && holder.channel === channel)) return false;
-    if (key.expiresAtMs !== undefined) {
-      const endsAtMs = key.expiresAtMs;
-      await this.#redis.do((client) => client.zadd(KEY_ENDS, endsAtMs, owner));
-    }
+    if (expiresAtMs !== undefined)
+      await this.#redis.do((client) => client.zadd(EXPIRING_KEYS, expiresAtMs, owner));
     const args = [CHANNEL_FIELD, keyField(id), JSON.stringify(key)];
     const old = await this.#redis.run(PUT_STREAM_KEY, [channelKey(channel)], args);
     if (old === null) {
@@ -132,27 +152,11 @@ export class RedisChannelStore implements ChannelStore {
     return true;
   }
 
-  async listExpiredStreamKeys(nowMs: number): Promise<readonly StoredStreamKey[]> {
-    const owners = await this.#redis.do((client) =>
-      client.zrangebyscore(KEY_ENDS, '-inf', nowMs, 'LIMIT', 0, MAX_EXPIRED),
-    );
-    const keys = await Promise.all(owners.map((owner) => this.#keyOf(owner)));
-    const isExpired = (key: StoredStreamKey | undefined): boolean => (key?.expiresAtMs ?? Infinity) <= nowMs;
-    const over = owners.filter((_, index) => !isExpired(keys[index]));
-    if (over.length > 0) await this.#redis.do((client) => client.zrem(KEY_ENDS, ...over));
-    return keys.filter((key) => key !== undefined).filter(isExpired);
-  }
-
-  async #keyOf(owner: string): Promise<StoredStreamKey | undefined> {
-    const [channel = '', id = ''] = owner.split(' ');
-    const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
-    return this.#parse(storedStreamKeySchema, text, channel);
-  }
-
   async deleteStreamKey(channel: string, id: string): Promise<boolean> {
     const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
     const count = await this.#redis.do((client) => client.hdel(channelKey(channel), keyField(id)));
     await this.#forgetHash(this.#parse(storedStreamKeySchema, text, channel)?.sha256);
+    await this.#forgetEnd(ownerOf({ channel, id }));
     return count === 1;
   }
 
@@ -174,6 +178,10 @@ export class RedisChannelStore implements ChannelStore {
     const count = await this.#redis.do((client) => client.del(ladderKey(name)));
     await this.#redis.do((client) => client.zrem(LADDER_NAMES, name));
     return count === 1;
+  }
+
+  async #forgetEnd(owner: string): Promise<void> {
+    await this.#redis.do((client) => client.zrem(EXPIRING_KEYS, owner));
   }
 
   async #forgetHash(old: string | undefined, current?: string): Promise<void> {
@@ -215,6 +223,7 @@ export class RedisChannelStore implements ChannelStore {
 }
 
 const channelKey = (name: string): string => `channel:{${name}}`;
+const ownerOf = ({ channel, id }: Pick<StoredStreamKey, 'channel' | 'id'>): string => `${channel} ${id}`;
 const keyField = (id: string): string => `key:${id}`;
 const hashKey = (sha256: string): string => `streamkey:${sha256}`;
 const ladderKey = (name: string): string => `ladder:${name}`;

@@ -31,6 +31,20 @@ describe('multivariant playlist of a session', () => {
     expect(playlist).toContain('CODECS="avc1.64001f"');
   });
 
+  test('M-2: says the range of every variant once one is not SDR', () => {
+    const ranges = (range: session.VideoRange): readonly (string | undefined)[] => {
+      const renditions = presentationOf().renditions.map((rendition) =>
+        rendition.kind === session.TrackKind.VIDEO ? { ...rendition, videoRange: range } : rendition,
+      );
+      const text = multivariantPlaylist(SESSION, presentationOf({ renditions }), 'ts');
+      return [...text.matchAll(/VIDEO-RANGE=(\w+)/g)].map(([, value]) => value);
+    };
+    expect(ranges(session.VideoRange.PQ)).toEqual(['PQ', 'PQ']);
+    expect(ranges(session.VideoRange.HLG)).toEqual(['HLG', 'HLG']);
+    expect(ranges(session.VideoRange.SDR)).toEqual([]);
+    expect(ranges(session.VideoRange.UNSPECIFIED)).toEqual([]);
+  });
+
   test('m3u8-parser reads the variants and the audio group', () => {
     const parser = new Parser();
     parser.push(multivariantPlaylist(SESSION, presentationOf(), 'fmp4'));

@@ -1,20 +1,26 @@
 import { session } from '@millrace/contracts';
-import { marshalMultivariantPlaylist } from '@millrace/media';
+import { marshalMultivariantPlaylist, transportRateBps } from '@millrace/media';
 import type { HlsVariant } from '@millrace/media';
+
+const RANGES: Readonly<Record<session.VideoRange, NonNullable<HlsVariant['videoRange']>>> = {
+  [session.VideoRange.UNSPECIFIED]: 'SDR',
+  [session.VideoRange.SDR]: 'SDR',
+  [session.VideoRange.HLG]: 'HLG',
+  [session.VideoRange.PQ]: 'PQ',
+};
 
 /** The forms of a multivariant playlist: fMP4 with separate audio, or MPEG-TS with the audio inside. */
 export type MultivariantForm = 'fmp4' | 'ts';
 
 const AUDIO_GROUP = 'audio';
-/** Four PIDs, each padded to a multiple of 16 packets of 188 bytes in every segment: at most this many bits. */
-const TS_PADDING_BITS = 4 * 15 * 188 * 8;
-/** TS and PES headers over what fMP4 needs, at the lowest rates of the default ladder. */
-const TS_OVERHEAD = 1.06;
+/** Pictures a second that are reckoned with where the rate is not known: each costs headers. */
+const MOST_PICTURES_PER_SECOND = 60;
+const AAC_FRAME_SAMPLES = 1024;
 
 /**
  * Writes the multivariant playlist of a session: a function of what was fixed when it opened, so it never changes.
  *
- * M-1 (BANDWIDTH with audio), M-2 (CODECS of every format, RESOLUTION, FRAME-RATE), M-3. URLs are relative to
+ * M-1 (BANDWIDTH with audio), M-2 (CODECS of every format, RESOLUTION, FRAME-RATE, VIDEO-RANGE), M-3. URLs are relative to
  * `/play/<channel>/`.
  */
 export function multivariantPlaylist(
@@ -46,18 +52,18 @@ export function multivariantPlaylist(
     variants: (videos.length > 0 ? videos : audioOnly).map((rendition): HlsVariant => {
       const isVideo = rendition.kind === session.TrackKind.VIDEO;
       const parts = isVideo ? [rendition, ...audioOnly] : [rendition];
-      const declared = (rate: (part: session.Rendition) => number): number => {
-        const bps = parts.reduce((sum, part) => sum + rate(part), 0);
-        return form === 'ts' ? inTransportStream(bps, presentation) : bps;
-      };
+      const declared = (rate: Rate): number =>
+        form === 'ts'
+          ? inTransportStream(parts, rate, presentation)
+          : parts.reduce((sum, part) => sum + part[rate], 0);
       const { width, height, frameRate } = rendition;
       return {
         uri: uriOf(rendition.id),
-        bandwidthBps: declared(({ bandwidthBps }) => bandwidthBps),
-        averageBandwidthBps: declared(({ averageBandwidthBps }) => averageBandwidthBps),
+        bandwidthBps: declared('bandwidthBps'),
+        averageBandwidthBps: declared('averageBandwidthBps'),
         codecs: [...new Set(parts.map(({ codec }) => codec))],
         stableId: rendition.id,
-        ...(isVideo ? { resolution: { width, height } } : {}),
+        ...(isVideo ? { resolution: { width, height }, videoRange: RANGES[rendition.videoRange] } : {}),
         ...(isVideo && frameRate !== undefined ? { frameRate } : {}),
         ...(hasGroup ? { audioGroupId: AUDIO_GROUP } : {}),
       };
@@ -65,7 +71,25 @@ export function multivariantPlaylist(
   });
 }
 
-function inTransportStream(bps: number, { segmentDurationSeconds: seg }: session.Presentation): number {
+type Rate = 'bandwidthBps' | 'averageBandwidthBps';
+
+/** What fMP4 adds is in the rates of the renditions, and stays: it is little, and a declared rate may not be too low. */
+function inTransportStream(
+  parts: readonly session.Rendition[],
+  rate: Rate,
+  { segmentDurationSeconds: seg }: session.Presentation,
+): number {
+  const streams = parts.map((part) => {
+    const { kind, frameRate, sampleRate } = part;
+    const isVideo = kind === session.TrackKind.VIDEO;
+    const pictures =
+      frameRate === undefined ? MOST_PICTURES_PER_SECOND : frameRate.numerator / frameRate.denominator;
+    return {
+      kind: isVideo ? ('video' as const) : ('audio' as const),
+      bps: part[rate],
+      unitsPerSecond: isVideo ? pictures : sampleRate / AAC_FRAME_SAMPLES,
+    };
+  });
   const seconds = seg === undefined ? 1 : seg.numerator / seg.denominator;
-  return Math.ceil(bps * TS_OVERHEAD + TS_PADDING_BITS / seconds);
+  return transportRateBps(streams, seconds, rate === 'bandwidthBps' ? 'most' : 'mean');
 }

@@ -34,6 +34,16 @@ describe('MPD of a session', () => {
     expect(mpdOf(viewOf(2), 'number')).toMatchSnapshot();
   });
 
+  test('says the aspect of the samples, which only the encoder’s own may have', () => {
+    const renditions = presentationOf().renditions.map((rendition) =>
+      rendition.id === '720p'
+        ? { ...rendition, sampleAspectRatio: { numerator: 64, denominator: 45 } }
+        : rendition,
+    );
+    const mpd = mpdOf(viewOf(2, { presentation: presentationOf({ renditions }) }));
+    expect([...mpd.matchAll(/ sar="([^"]+)"/g)].map(([, sar]) => sar)).toEqual(['64:45', '1:1']);
+  });
+
   test('T-6: an ended session is static, with a duration on its last Period and no update period', () => {
     const mpd = presentationMpd(
       viewOf(3, { state: session.SessionState.ENDED }),

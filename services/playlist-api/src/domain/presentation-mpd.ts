@@ -141,7 +141,7 @@ function representation(
   rendition: session.Rendition,
   form: MpdForm,
 ): MpdRepresentation {
-  const { frameRate } = rendition;
+  const { frameRate, sampleAspectRatio: sar } = rendition;
   return {
     id: rendition.id,
     codecs: rendition.codec,
@@ -152,6 +152,7 @@ function representation(
           video: {
             width: rendition.width,
             height: rendition.height,
+            sar: sar === undefined ? '1:1' : `${sar.numerator}:${sar.denominator}`,
             ...(frameRate === undefined ? {} : { frameRate: marshalFrameRate(frameRate) }),
           },
         }),

@@ -153,7 +153,6 @@ describe('Control', () => {
 
   test('a channel that a file disables is told to whoever has it live; told once, and not for a new one', async () => {
     const file = join(directory, 'channels.yaml');
-    const settings = { stateDirectory: directory, channelFiles: [file] };
     const said = (): string[] =>
       fixture.events.flatMap(({ event }) =>
         event.type === 'ChannelChanged' ? [`${event.data.channel} ${event.data.change}`] : [],
@@ -166,7 +165,7 @@ describe('Control', () => {
     ]) {
       await writeFile(file, text);
       await fixture.stop();
-      fixture = await createFixture(settings);
+      fixture = await createFixture({ channelFiles: [file] }, await openChannelFile(directory));
       await post('/channels', { name: `mark-${declared.length}` });
       while (!said().includes(`mark-${declared.length} created`))
         await new Promise((resolve) => setTimeout(resolve, 5));

@@ -123,16 +123,17 @@ export class SessionMirror {
     this.#own(this.#followRows(sessionId, following.signal).finally(() => this.#following.delete(sessionId)));
   }
 
-  /** Follows the rows of a session until its last one, after a pause at the next of its packagers when that is cut off. */
+  /** Follows the rows of a session until its last one; after a pause at the next of its packagers when that is cut off. */
   async #followRows(sessionId: string, signal: AbortSignal): Promise<void> {
     let isFailing = false;
     /** Since when the rows of a session that has ended fail to come. */
     let lateSinceMs: number | undefined;
     for (let attempt = 0; ; attempt += 1) {
-      let hasFailed = false;
       const record = this.#views.get(sessionId)?.record;
-      const packagers = record === undefined ? [] : this.#peers.packagersOf(record);
+      if (record === undefined) return;
+      const packagers = this.#peers.packagersOf(record);
       const packager = packagers[attempt % Math.max(packagers.length, 1)];
+      let hasFailed = false;
       try {
         for await (const { rows } of packager?.index.watch({ sessionId }, signal) ?? []) {
           const view = this.#views.get(sessionId);

@@ -21,6 +21,8 @@ export function presentationOf(change: Partial<session.Presentation> = {}): sess
         sampleRate: 48_000,
         channelCount: 2,
         targetBps: 128_000,
+        sampleAspectRatio: undefined,
+        videoRange: session.VideoRange.UNSPECIFIED,
       },
     ],
     segmentDurationSeconds: { numerator: 2, denominator: 1 },
@@ -50,6 +52,8 @@ function videoRendition(id: string, width: number, height: number, bandwidthBps:
     sampleRate: 0,
     channelCount: 0,
     targetBps: bandwidthBps,
+    sampleAspectRatio: undefined,
+    videoRange: session.VideoRange.SDR,
   };
 }
 

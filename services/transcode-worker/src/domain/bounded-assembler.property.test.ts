@@ -17,7 +17,8 @@ const DISTANCES = [3600, 3600, 3600, 3000, 7200, 20_000, 81_000, 130_000, 400_00
 test('whenever frames come, no part and no segment is longer than was declared, and every row is in its place', () => {
   fuzz((random) => {
     const window = new RowWindow();
-    const author = new RowAuthor({ grid, renditions: [rendition], reply: { renditions: [], inits: [] }, from: { k: 0, part: 0 } });
+    const reply = { renditions: [], inits: [] };
+    const author = new RowAuthor({ grid, renditions: [rendition], reply, from: { k: 0, part: 0 } });
     author.beginPeriod(0, 50);
     const first = { k: 50, part: 0 };
     const lane = { rendition, first, firstTicks: undefined };

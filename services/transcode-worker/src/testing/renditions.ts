@@ -16,6 +16,8 @@ export function videoRendition(change: Partial<session.Rendition> = {}): session
     sampleRate: 0,
     channelCount: 0,
     targetBps: 250_000,
+    sampleAspectRatio: undefined,
+    videoRange: session.VideoRange.SDR,
     ...change,
   };
 }
@@ -36,6 +38,8 @@ export function audioRendition(change: Partial<session.Rendition> = {}): session
     sampleRate: 48_000,
     channelCount: 2,
     targetBps: 128_000,
+    sampleAspectRatio: undefined,
+    videoRange: session.VideoRange.UNSPECIFIED,
     ...change,
   };
 }

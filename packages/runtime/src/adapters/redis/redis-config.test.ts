@@ -56,8 +56,8 @@ describe('a Redis URL', () => {
 });
 
 describe('the redis section', () => {
-  test('has defaults, and takes REDIS_URL as everyone names it', () => {
-    expect(load({}).url).toBe('redis://127.0.0.1:6379');
+  test('takes REDIS_URL as everyone names it, and cannot do without', () => {
+    expect(problemsOf({})).toContain('redis.url: is not set: ');
     expect(load({ REDIS_URL: 'redis://a:1' }).url).toBe('redis://a:1');
   });
 
@@ -70,8 +70,14 @@ describe('the redis section', () => {
   test.each([
     [{ REDIS_URL: 'redis://a,b' }, 'several hosts need cluster: true or sentinel.name'],
     [{ REDIS_URL: 'redis://a/1', MILLRACE_REDIS_CLUSTER: 'true' }, 'a Cluster has only database 0'],
-    [{ MILLRACE_REDIS_CLUSTER: 'true', MILLRACE_REDIS_SENTINEL_NAME: 'm' }, 'a Cluster has no Sentinels'],
-    [{ MILLRACE_REDIS_TLS_CERT_FILE: '/a.pem' }, 'needs tls.certFile and tls.keyFile'],
+    [
+      { REDIS_URL: 'redis://a', MILLRACE_REDIS_CLUSTER: 'true', MILLRACE_REDIS_SENTINEL_NAME: 'm' },
+      'a Cluster has no Sentinels',
+    ],
+    [
+      { REDIS_URL: 'redis://a', MILLRACE_REDIS_TLS_CERT_FILE: '/a.pem' },
+      'needs tls.certFile and tls.keyFile',
+    ],
   ])('what does not go together is said: %j', (env, expected) => {
     expect(problemsOf(env as unknown as Record<string, string>)).toContain(expected);
   });

@@ -7,8 +7,9 @@ const file = (what: string) => z.string().optional().describe(`${what}, a PEM fi
 export const redisSchema = z
   .object({
     url: z
-      .string()
-      .default('redis://127.0.0.1:6379')
+      .string({
+        error: 'is not set: redis://host:6379, where the services share what they know of live sessions',
+      })
       .meta({ secret: true, alias: 'REDIS_URL' })
       .describe(
         'Where Redis is: redis://[user[:password]@]host[:port][/database], rediss:// for TLS. Several hosts, separated by commas, are the Sentinels or the seeds of a Cluster.',
@@ -65,8 +66,7 @@ export const redisSchema = z
     if ((config.tls.certFile === undefined) !== (config.tls.keyFile === undefined)) {
       refuse(['tls', 'certFile'], 'a client certificate needs tls.certFile and tls.keyFile');
     }
-  })
-  .prefault({});
+  });
 
 /** How Redis is reached. */
 export type RedisConfig = z.infer<typeof redisSchema>;

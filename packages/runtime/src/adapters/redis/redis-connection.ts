@@ -10,6 +10,7 @@ import type { RedisMetrics } from './redis-metrics.ts';
 import type { RedisReply, RedisScript } from './redis-script.ts';
 import { parseRedisUrl } from './redis-url.ts';
 import type { RedisUrl } from './redis-url.ts';
+import { OwnedSentinelConnector } from './sentinel-connector.ts';
 
 /** After this long without an answer a command has failed; it may still run later. */
 const COMMAND_TIMEOUT_MS = 1000;
@@ -17,6 +18,8 @@ const CONNECT_TIMEOUT_MS = 2000;
 /** How long a command that failed waits for Redis to be back, to be tried once more. */
 const RETRY_WITHIN_MS = 500;
 const MAX_RECONNECT_DELAY_MS = 1000;
+/** How often a Cluster is asked who has which slots, beside whenever a node says that it has moved one. */
+const SLOTS_REFRESH_MS = 5000;
 const STATES = ['ready', 'away'] as const;
 
 type Client = Redis | Cluster;
@@ -39,6 +42,8 @@ export class RedisConnection {
   readonly #scripts = new Set<string>();
   readonly #client: Client;
   #subscriber: Client | undefined;
+  /** Not that of ioredis, which it begins anew when a refresh ends after the disconnect. */
+  #slotsTimer: NodeJS.Timeout | undefined;
   #isReady = false;
   #isStopped = false;
 
@@ -67,6 +72,11 @@ export class RedisConnection {
   /** Begins to connect; does not wait for it. */
   start(): void {
     connect(this.#client);
+    if (!this.#config.cluster) return;
+    this.#slotsTimer = setInterval(() => {
+      for (const client of [this.#client, this.#subscriber])
+        if (client instanceof Cluster) client.refreshSlotsCache();
+    }, SLOTS_REFRESH_MS);
   }
 
   /** Resolves when commands are taken. Rejects with the signal's reason when it is aborted before. */
@@ -162,6 +172,7 @@ export class RedisConnection {
   /** Closes both connections at once; commands under way fail. */
   stop(): void {
     this.#isStopped = true;
+    clearInterval(this.#slotsTimer);
     this.#client.disconnect();
     this.#subscriber?.disconnect();
     this.#show(false);
@@ -180,6 +191,7 @@ export class RedisConnection {
   #observe(client: Client): void {
     let hasBeenSaid = false;
     client.on('ready', () => {
+      if (this.#isStopped) return;
       this.#logger.info({ name: this.#name }, 'Redis answers');
       hasBeenSaid = false;
       this.#show(true);
@@ -223,7 +235,7 @@ export class RedisConnection {
           clusterRetryStrategy: reconnectDelay,
           maxRedirections: 6,
           slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
-          slotsRefreshInterval: 5000,
+          slotsRefreshInterval: 0,
           redisOptions: common,
         },
       );
@@ -245,6 +257,7 @@ export class RedisConnection {
       sentinelRetryStrategy: reconnectDelay,
       sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
       failoverDetector: true,
+      Connector: OwnedSentinelConnector,
       enableTLSForSentinelMode: url.isTls,
       ...(common.tls === undefined ? {} : { sentinelTLS: common.tls }),
     });

@@ -54,6 +54,61 @@ export function trackKindToJSON(object: TrackKind): string {
   }
 }
 
+/** Dynamic range of coded pictures, by their transfer characteristics (ISO/IEC 23091-2). */
+export const VideoRange = {
+  /** UNSPECIFIED - Audio, or written by somebody who knows nothing of ranges: as SDR. */
+  UNSPECIFIED: 0,
+  /** SDR - Any transfer but the two below, and one that the pictures do not name. */
+  SDR: 1,
+  /** HLG - Transfer 18, ARIB STD-B67. */
+  HLG: 2,
+  /** PQ - Transfer 16, SMPTE ST 2084. */
+  PQ: 3,
+} as const;
+
+export type VideoRange = typeof VideoRange[keyof typeof VideoRange];
+
+export namespace VideoRange {
+  export type UNSPECIFIED = typeof VideoRange.UNSPECIFIED;
+  export type SDR = typeof VideoRange.SDR;
+  export type HLG = typeof VideoRange.HLG;
+  export type PQ = typeof VideoRange.PQ;
+}
+
+export function videoRangeFromJSON(object: any): VideoRange {
+  switch (object) {
+    case 0:
+    case "VIDEO_RANGE_UNSPECIFIED":
+      return VideoRange.UNSPECIFIED;
+    case 1:
+    case "VIDEO_RANGE_SDR":
+      return VideoRange.SDR;
+    case 2:
+    case "VIDEO_RANGE_HLG":
+      return VideoRange.HLG;
+    case 3:
+    case "VIDEO_RANGE_PQ":
+      return VideoRange.PQ;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum VideoRange");
+  }
+}
+
+export function videoRangeToJSON(object: VideoRange): string {
+  switch (object) {
+    case VideoRange.UNSPECIFIED:
+      return "VIDEO_RANGE_UNSPECIFIED";
+    case VideoRange.SDR:
+      return "VIDEO_RANGE_SDR";
+    case VideoRange.HLG:
+      return "VIDEO_RANGE_HLG";
+    case VideoRange.PQ:
+      return "VIDEO_RANGE_PQ";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum VideoRange");
+  }
+}
+
 /** The x264 preset family of a channel. */
 export const Preset = {
   /** UNSPECIFIED - Never sent. */
@@ -389,6 +444,12 @@ export interface Rendition {
   channelCount: number;
   /** Target rate that the encoder is given, in bits per second; 0 for a rendition that is passed through. */
   targetBps: number;
+  /** Width over height of a sample; unset means square, or audio. */
+  sampleAspectRatio:
+    | Rational
+    | undefined;
+  /** Dynamic range; unspecified for audio. */
+  videoRange: VideoRange;
 }
 
 /** What players read once, and is therefore fixed when the session opens. */
@@ -1482,6 +1543,8 @@ function createBaseRendition(): Rendition {
     sampleRate: 0,
     channelCount: 0,
     targetBps: 0,
+    sampleAspectRatio: undefined,
+    videoRange: 0,
   };
 }
 
@@ -1525,6 +1588,12 @@ export const Rendition: MessageFns<Rendition> = {
     }
     if (message.targetBps !== 0) {
       writer.uint32(104).uint32(message.targetBps);
+    }
+    if (message.sampleAspectRatio !== undefined) {
+      Rational.encode(message.sampleAspectRatio, writer.uint32(114).fork()).join();
+    }
+    if (message.videoRange !== 0) {
+      writer.uint32(120).int32(message.videoRange);
     }
     return writer;
   },
@@ -1646,6 +1715,22 @@ export const Rendition: MessageFns<Rendition> = {
             message.targetBps = reader.uint32();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.sampleAspectRatio = Rational.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.videoRange = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1701,6 +1786,16 @@ export const Rendition: MessageFns<Rendition> = {
         : isSet(object.target_bps)
         ? globalThis.Number(object.target_bps)
         : 0,
+      sampleAspectRatio: isSet(object.sampleAspectRatio)
+        ? Rational.fromJSON(object.sampleAspectRatio)
+        : isSet(object.sample_aspect_ratio)
+        ? Rational.fromJSON(object.sample_aspect_ratio)
+        : undefined,
+      videoRange: isSet(object.videoRange)
+        ? videoRangeFromJSON(object.videoRange)
+        : isSet(object.video_range)
+        ? videoRangeFromJSON(object.video_range)
+        : 0,
     };
   },
 
@@ -1745,6 +1840,12 @@ export const Rendition: MessageFns<Rendition> = {
     if (message.targetBps !== 0) {
       obj.targetBps = Math.round(message.targetBps);
     }
+    if (message.sampleAspectRatio !== undefined) {
+      obj.sampleAspectRatio = Rational.toJSON(message.sampleAspectRatio);
+    }
+    if (message.videoRange !== 0) {
+      obj.videoRange = videoRangeToJSON(message.videoRange);
+    }
     return obj;
   },
 
@@ -1768,6 +1869,10 @@ export const Rendition: MessageFns<Rendition> = {
     message.sampleRate = object.sampleRate ?? 0;
     message.channelCount = object.channelCount ?? 0;
     message.targetBps = object.targetBps ?? 0;
+    message.sampleAspectRatio = (object.sampleAspectRatio !== undefined && object.sampleAspectRatio !== null)
+      ? Rational.fromPartial(object.sampleAspectRatio)
+      : undefined;
+    message.videoRange = object.videoRange ?? 0;
     return message;
   },
 };
