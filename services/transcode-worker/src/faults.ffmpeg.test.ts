@@ -261,7 +261,7 @@ describe('the source rung', () => {
 });
 
 test('an encoder slower than real time loses its largest rung for a while, and nothing else', async () => {
-  const worker = await liveWorker(40, presentationOf(), {
+  const worker = await liveWorker(60, presentationOf(), {
     watchdog: { stallMs: 5000 },
     lateness: { shedAboveSegments: 0.5, restoreAfterSeconds: 1 },
   });
@@ -269,11 +269,15 @@ test('an encoder slower than real time loses its largest rung for a while, and n
   await worker.sink.until(() => worker.sink.window.rowsOf('180p').length >= 2);
   const slowing = setInterval(() => {
     signalTranscoder(worker, 'SIGSTOP');
-    setTimeout(() => signalTranscoder(worker, 'SIGCONT'), 180);
-  }, 200);
-  await worker.until(() => worker.eventsOf('RungShed').length >= 1);
-  clearInterval(slowing);
+    setTimeout(() => signalTranscoder(worker, 'SIGCONT'), 900);
+  }, 1000);
+  try {
+    await worker.until(() => worker.eventsOf('RungShed').length >= 1);
+  } finally {
+    clearInterval(slowing);
+  }
   await worker.until(() => worker.eventsOf('RungShed').length >= 2);
+  await worker.sink.until(() => worker.sink.window.rowsOf('180p').at(-1)?.isGap === false);
   worker.relay.endSession();
   expect(await worker.finished()).toBe('session-ended');
   expect(worker.eventsOf('RungShed')).toMatchObject([

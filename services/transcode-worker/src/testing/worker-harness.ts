@@ -168,7 +168,14 @@ export class WorkerHarness {
   /** Resolves when the condition holds, which is judged after every event; rejects after `deadlineMs`. */
   async until(condition: () => boolean, deadlineMs = 30_000): Promise<void> {
     const signal = AbortSignal.timeout(deadlineMs);
-    while (!condition()) await once(this.#changed, 'event', { signal });
+    try {
+      while (!condition()) await once(this.#changed, 'event', { signal });
+    } catch (error) {
+      const said = this.events.map((event) => JSON.stringify(event)).join('\n');
+      throw new Error(`${String(condition)}: not within ${deadlineMs} ms; these events came:\n${said}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Resolves with how the work ended. */
