@@ -30,7 +30,7 @@ async function serve(
       stops += 1;
     },
   };
-  return listenFor(service, {
+  return listenFor(async () => service, {
     http: { host: '127.0.0.1', port, maxConnections, idleTimeoutMs },
     admin: { host: '127.0.0.1', port: 0 },
     logger: pino({ level: 'silent' }),

@@ -55,13 +55,14 @@ export function createListenerMetrics(registry: Registry) {
 }
 
 /**
- * Gives a service its public and its admin port; it is ready once both listen.
+ * Gives a service its admin port, starts it, and gives it its public port; then it is ready.
  *
- * `stop` lets requests under way finish until the deadline. Throws `LISTEN_FAILED` for a port that it cannot have, with the
+ * The admin port comes first: a service that waits for what it needs is alive and not ready meanwhile. `stop` lets requests
+ * under way finish until the deadline. Throws what `start` does, and `LISTEN_FAILED` for a port that it cannot have, with the
  * service stopped.
  */
 export async function listenFor<S extends HttpService>(
-  service: S,
+  start: () => Promise<S>,
   options: {
     readonly http: HttpListenerConfig;
     readonly admin: AdminListenerConfig;
@@ -73,12 +74,17 @@ export async function listenFor<S extends HttpService>(
   const { droppedConnections, overloadedConnections } = createListenerMetrics(registry);
   let isReady = false;
   // All at once: nobody comes in any more, and a request that the service holds ends when the service lets it go.
-  const started: { stop(deadlineMs: number): Promise<void> }[] = [service];
+  const started: { stop(deadlineMs: number): Promise<void> }[] = [];
   const stop = async (deadlineMs: number): Promise<void> => {
     isReady = false;
     await Promise.all(started.map((one) => one.stop(deadlineMs)));
   };
   try {
+    const admin = await startAdminServer({ ...options.admin, registry, isReady: () => isReady, logger });
+    started.push(admin);
+    logger.info({ admin: admin.address.port }, 'Health and metrics are served');
+    const service = await start();
+    started.unshift(service);
     const handler = withoutPipelining(service.handler, () => overloadedConnections.inc());
     const http = await startHttpServer(options.http, handler, () => {
       droppedConnections.inc();
@@ -88,8 +94,6 @@ export async function listenFor<S extends HttpService>(
       );
     });
     started.unshift(http);
-    const admin = await startAdminServer({ ...options.admin, registry, isReady: () => isReady, logger });
-    started.push(admin);
     isReady = true;
     logger.info({ http: http.address.port, admin: admin.address.port }, 'Listening');
     return { ...service, httpAddress: http.address, adminAddress: admin.address, stop };

@@ -35,7 +35,9 @@ export async function runService<S extends z.ZodObject>(options: {
   const stopRequested = awaitSignal();
   try {
     const config = loadConfig(options.schema, { service: options.service, argv, env: process.env });
-    const running = await options.start(config);
+    // Who is told to end while it waits for what it needs ends at once: nothing depends on it yet.
+    const running = await Promise.race([options.start(config), stopRequested.then(() => undefined)]);
+    if (running === undefined) process.exit(0);
     if ((await stopRequested) === 'SIGTERM') await running.drain?.();
     await running.stop(STOP_DEADLINE_MS);
     // Whatever still holds the event loop has outlived its owner; the deadline has been given to it.

@@ -66,7 +66,11 @@ export async function startPackagerService(
     // Readers of the index are let go first; then the server has nothing left to wait for.
     started.splice(1, 0, server);
     const address = grpc.advertisedAddress ?? `${server.address.host}:${server.address.port}`;
-    const listening = await listenFor({ handler: packager.handler, stop }, { ...config, registry, logger });
+    const listening = await listenFor(async () => ({ handler: packager.handler, stop }), {
+      ...config,
+      registry,
+      logger,
+    });
     const { httpAddress: http } = listening;
     const httpAddress = config.http.advertisedAddress ?? `${hostOf(http)}:${http.port}`;
     const registration = keepRegistered(

@@ -129,10 +129,11 @@ export async function startStandalone(
       if (request.url?.startsWith('/media/') === true) packager.handler(request, response);
       else api.handler(request, response);
     };
-    return await listenFor(
-      { handler, stop, rtmpAddress: ingest.rtmpAddress },
-      { ...config, registry, logger },
-    );
+    return await listenFor(async () => ({ handler, stop, rtmpAddress: ingest.rtmpAddress }), {
+      ...config,
+      registry,
+      logger,
+    });
   } catch (error) {
     await stop(0);
     throw error;

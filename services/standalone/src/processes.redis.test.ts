@@ -47,3 +47,11 @@ test('a packager whose Redis does not answer says so, and serves what workers br
     expect.stringMatching(/^Redis does not answer/),
   );
 });
+
+test('a playlist-api whose Redis does not answer is alive and not ready, and ends when it is told to', async () => {
+  const started = start('playlist-api', NOBODY);
+  const { admin } = await started.said('Health and metrics are served');
+  expect((await fetch(`http://127.0.0.1:${String(admin)}/healthz`)).status).toBe(200);
+  expect((await fetch(`http://127.0.0.1:${String(admin)}/readyz`)).status).toBe(503);
+  expect(await started.stop()).toBe(0);
+});

@@ -52,12 +52,16 @@ export class ServiceProcess {
 
   /** Where it listens, once it says so. Throws with what it said instead when it ends before. */
   async listening(): Promise<{ readonly http: string; readonly admin: string }> {
+    const line = await this.said('Listening');
+    const [http, admin] = [line['http'], line['admin']].map((port) => `http://127.0.0.1:${String(port)}`);
+    return { http: http ?? '', admin: admin ?? '' };
+  }
+
+  /** The first line of its log with that message, once it is there. Throws with what it said instead when it ends before. */
+  async said(message: string): Promise<LogLine> {
     for (;;) {
-      const line = this.log.find(({ msg }) => msg === 'Listening');
-      if (line !== undefined) {
-        const [http, admin] = [line['http'], line['admin']].map((port) => `http://127.0.0.1:${String(port)}`);
-        return { http: http ?? '', admin: admin ?? '' };
-      }
+      const line = this.log.find(({ msg }) => msg === message);
+      if (line !== undefined) return line;
       const stderr = this.#child.stderr;
       if (stderr === null || stderr.readableEnded) throw new Error(`It ended: ${this.#stderr}`);
       await Promise.race([once(stderr, 'data'), this.#ended]);

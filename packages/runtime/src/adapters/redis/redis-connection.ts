@@ -79,22 +79,22 @@ export class RedisConnection {
     }, SLOTS_REFRESH_MS);
   }
 
-  /** Resolves when commands are taken. Rejects with the signal's reason when it is aborted before. */
-  async ready(signal: AbortSignal): Promise<void> {
+  /** Resolves when commands are taken, however long that takes; with a signal, rejects with its reason when it is aborted before. */
+  async ready(signal?: AbortSignal): Promise<void> {
     if (this.#isReady) return;
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
       const finish = (): void => {
         off();
-        signal.removeEventListener('abort', abort);
+        signal?.removeEventListener('abort', abort);
         resolve();
       };
       const abort = (): void => {
         off();
-        reject(signal.reason as Error);
+        reject(signal?.reason as Error);
       };
       const off = this.onReady(finish);
-      signal.addEventListener('abort', abort, { once: true });
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
