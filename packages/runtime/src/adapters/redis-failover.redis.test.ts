@@ -59,7 +59,7 @@ describe.each([
       connection.stop();
     }
     await sleep(SETTLE_MS);
-    expect(opened()).toBeLessThanOrEqual(before);
+    await eventually(() => opened() <= before);
   });
 });
 
