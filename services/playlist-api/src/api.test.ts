@@ -437,7 +437,7 @@ let fixture: Fixture;
 let ids: { readonly key: string; readonly session: string };
 
 function workerOf(id: string): InstanceRegistration {
-  return { kind: 'worker', id, address: '', capacityUnits: 4, loadUnits: 1, isDraining: false };
+  return { kind: 'worker', id, address: '', runId: '', capacityUnits: 4, loadUnits: 1, isDraining: false };
 }
 
 async function start(): Promise<void> {

@@ -46,6 +46,8 @@ export async function startPlaylistApiService(
     const workers = (): typeof known.list => known.list;
     await redis.ready();
     const store = new RedisChannelStore({ redis, logger });
+    store.start();
+    started.unshift(store);
     const api = await startPlaylistApi(config, {
       ...dependencies,
       store,

@@ -14,12 +14,13 @@ export class MemoryInstanceDirectory implements InstanceDirectory {
     this.#clock = options.clock;
   }
 
-  async register(registration: InstanceRegistration): Promise<void> {
+  async register(registration: InstanceRegistration): Promise<InstanceRegistration | undefined> {
     assertInstanceId(registration);
-    this.#registered.set(keyOf(registration.kind, registration.id), {
-      registration,
-      expiresAtMs: this.#clock() + REGISTRATION_TTL_MS,
-    });
+    const nowMs = this.#clock();
+    const key = keyOf(registration.kind, registration.id);
+    const before = this.#registered.get(key);
+    this.#registered.set(key, { registration, expiresAtMs: nowMs + REGISTRATION_TTL_MS });
+    return before === undefined || before.expiresAtMs <= nowMs ? undefined : before.registration;
   }
 
   async unregister(kind: InstanceKind, id: string): Promise<void> {

@@ -1,5 +1,13 @@
 import type { Clock } from '../clock.ts';
-import type { Lease, LeaseState, LeaseStore, SessionRef, UnclaimedSessions } from '../ports/lease-store.ts';
+import type {
+  Lease,
+  LeaseState,
+  LeaseStore,
+  SessionRef,
+  Standby,
+  StandbyState,
+  UnclaimedSessions,
+} from '../ports/lease-store.ts';
 import { ANNOUNCEMENT_TTL_MS, LEASE_TTL_MS } from './lease-rules.ts';
 
 /** A lease that lapsed this long ago is forgotten, and cannot be renewed any more. */
@@ -20,6 +28,8 @@ interface Held {
 export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
   readonly #clock: Clock;
   readonly #held = new Map<string, Held>();
+  /** Who stands by, by channel. */
+  readonly #standbys = new Map<string, { readonly standby: Standby; readonly expiresAtMs: number }>();
   readonly #unclaimed = new Map<string, SessionRef>();
   #lastToken = 0;
 
@@ -29,12 +39,8 @@ export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
 
   async acquire(request: Omit<Lease, 'token'>): Promise<Lease | undefined> {
     const nowMs = this.#clock();
-    if (this.#isHeld(request, nowMs)) return undefined;
-    this.#forgetLapsed(nowMs);
-    this.#unclaimed.delete(request.sessionId);
-    const lease: Lease = { ...request, token: this.#nextToken(nowMs) };
-    this.#held.set(request.channel, { lease, expiresAtMs: nowMs + LEASE_TTL_MS, isCalled: false });
-    return lease;
+    if (this.#isHeld(request, nowMs) || this.#isKept(request, nowMs)) return undefined;
+    return this.#give(request, nowMs);
   }
 
   async renew({ channel, token }: Lease): Promise<LeaseState> {
@@ -46,18 +52,24 @@ export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
     return { kind: 'held' };
   }
 
-  async callSuccessor(session: SessionRef): Promise<boolean> {
-    if (!this.#isHeld(session, this.#clock())) return false;
-    const held = this.#held.get(session.channel);
-    if (held !== undefined) held.isCalled = true;
-    this.#unclaimed.set(session.sessionId, session);
+  async callSuccessor({
+    channel,
+    sessionId,
+    workerId,
+  }: SessionRef & { readonly workerId?: string }): Promise<boolean> {
+    const held = this.#held.get(channel);
+    if (held === undefined || !this.#isHeld({ channel, sessionId }, this.#clock())) return false;
+    if (workerId !== undefined && held.lease.workerId !== workerId) return false;
+    held.isCalled = true;
+    this.#unclaimed.set(sessionId, { channel, sessionId });
     return true;
   }
 
   async announce(request: Omit<Lease, 'token'>): Promise<Lease | undefined> {
     const nowMs = this.#clock();
     const held = this.#held.get(request.channel);
-    if (!this.#isHeld(request, nowMs) || held?.isCalled !== true) return undefined;
+    if (!this.#isHeld(request, nowMs) || held?.isCalled !== true || this.#isKept(request, nowMs))
+      return undefined;
     if (held.lease.workerId === request.workerId || (held.announced?.untilMs ?? 0) > nowMs) return undefined;
     const lease: Lease = { ...request, token: this.#nextToken(nowMs) };
     held.announced = { lease, untilMs: nowMs + ANNOUNCEMENT_TTL_MS };
@@ -75,6 +87,26 @@ export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
       predecessor: held.lease.token,
     });
     return true;
+  }
+
+  async standBy(standby: Standby): Promise<StandbyState> {
+    const nowMs = this.#clock();
+    const held = this.#held.get(standby.channel);
+    const isLed = this.#isHeld(standby, nowMs);
+    if (isLed && held?.lease.workerId === standby.workerId) return 'lost';
+    if (this.#isKept(standby, nowMs) || !(isLed || this.#isStandby(standby))) return 'lost';
+    this.#standbys.set(standby.channel, { standby, expiresAtMs: nowMs + LEASE_TTL_MS });
+    return isLed && held?.isCalled === false ? 'standing-by' : 'wanted';
+  }
+
+  async takeOver(request: Omit<Lease, 'token'>): Promise<Lease | undefined> {
+    if (!this.#isStandby(request)) return undefined;
+    this.#standbys.delete(request.channel);
+    return this.#give(request, this.#clock());
+  }
+
+  async standDown(standby: Standby): Promise<void> {
+    if (this.#isStandby(standby)) this.#standbys.delete(standby.channel);
   }
 
   async release({ channel, token }: Pick<Lease, 'channel' | 'token'>): Promise<boolean> {
@@ -100,6 +132,27 @@ export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
     return [...this.#unclaimed.values()];
   }
 
+  #give(request: Omit<Lease, 'token'>, nowMs: number): Lease {
+    this.#forgetLapsed(nowMs);
+    this.#unclaimed.delete(request.sessionId);
+    const lease: Lease = { ...request, token: this.#nextToken(nowMs) };
+    this.#held.set(request.channel, { lease, expiresAtMs: nowMs + LEASE_TTL_MS, isCalled: false });
+    return lease;
+  }
+
+  /** True while another worker stands by for the session. */
+  #isKept({ channel, sessionId, workerId }: Standby, nowMs: number): boolean {
+    const kept = this.#standbys.get(channel);
+    if (kept === undefined || kept.expiresAtMs <= nowMs || kept.standby.sessionId !== sessionId) return false;
+    return kept.standby.workerId !== workerId;
+  }
+
+  /** True while the worker has the standby's place, also when it has lapsed and nobody took it. */
+  #isStandby({ channel, sessionId, workerId }: Standby): boolean {
+    const kept = this.#standbys.get(channel)?.standby;
+    return kept?.sessionId === sessionId && kept.workerId === workerId;
+  }
+
   #nextToken(nowMs: number): number {
     this.#lastToken = Math.max(this.#lastToken + 1, nowMs);
     return this.#lastToken;
@@ -113,6 +166,9 @@ export class MemoryLeaseStore implements LeaseStore, UnclaimedSessions {
   #forgetLapsed(nowMs: number): void {
     for (const [channel, { expiresAtMs }] of this.#held) {
       if (expiresAtMs + FORGOTTEN_AFTER_MS <= nowMs) this.#held.delete(channel);
+    }
+    for (const [channel, { expiresAtMs }] of this.#standbys) {
+      if (expiresAtMs + FORGOTTEN_AFTER_MS <= nowMs) this.#standbys.delete(channel);
     }
   }
 }

@@ -11,13 +11,16 @@ import type {
 import { ConflatingQueue } from '../conflating-queue.ts';
 import { MAX_RECENT_PERIODS, SESSION_RULES } from './session-rules.ts';
 
-const { publicationTtlMs, takeBackHoldMs, takeoverLimit, takeoverWindowMs, endedRetentionMs } = SESSION_RULES;
+const { publicationTtlMs, lapseMs, takeBackHoldMs, takeoverLimit, takeoverWindowMs, endedRetentionMs } =
+  SESSION_RULES;
 
 interface Publication {
   readonly token: number;
   readonly encoderId: string;
   readonly role: control.PublishRole;
   expiresAtMs: number;
+  /** When it was noticed that nobody renews it. */
+  lapsedAtMs?: number;
 }
 
 interface ChannelState {
@@ -52,7 +55,7 @@ export class MemorySessionStore implements SessionStore {
     const nowMs = this.#clock();
     const known = this.#channels.get(claim.channel);
     const before = known?.record;
-    if (known !== undefined) this.#expire(known, nowMs);
+    if (known !== undefined) this.#expire(known, nowMs, known.role === claim.role ? 0 : lapseMs);
     if (known !== undefined && known.record !== before && known.record.state === session.SessionState.ENDED) {
       this.#endedByClaims.push(known.record);
     }
@@ -133,7 +136,7 @@ export class MemorySessionStore implements SessionStore {
     const changed = this.#endedByClaims.splice(0);
     for (const [channel, state] of this.#channels) {
       const before = state.record;
-      this.#expire(state, nowMs);
+      this.#expire(state, nowMs, lapseMs);
       if (state.record !== before) changed.push(state.record);
       if (isForgettable(state.record, nowMs)) this.#channels.delete(channel);
     }
@@ -187,12 +190,12 @@ export class MemorySessionStore implements SessionStore {
   }
 
   /**
-   * Publication past its TTL: `gap`, from when it is noticed, so that a process that was held still for longer than the grace
-   * time ends nothing; `gap` past the grace time: `ended`.
+   * Publication past its TTL, and so long after that was noticed: `gap`, from now, so that a process that was held still for
+   * longer than the grace time ends nothing; `gap` past the grace time: `ended`.
    */
-  #expire(state: ChannelState, nowMs: number): void {
+  #expire(state: ChannelState, nowMs: number, patienceMs: number): void {
     const { publication } = state;
-    if (publication !== undefined && publication.expiresAtMs <= nowMs) {
+    if (publication !== undefined && hasLapsed(publication, nowMs, patienceMs)) {
       state.publication = undefined;
       state.aliveAtMs = publication.expiresAtMs - publicationTtlMs;
       this.#change(state, { state: session.SessionState.GAP, stateSinceMs: nowMs });
@@ -210,6 +213,14 @@ export class MemorySessionStore implements SessionStore {
     state.record = { ...state.record, ...change, revision: state.record.revision + 1 };
     for (const watcher of this.#watchers) watcher.put(state.record.sessionId, state.record);
   }
+}
+
+/** True when nobody has renewed it for so long after that was first noticed. */
+function hasLapsed(publication: Publication, nowMs: number, patienceMs: number): boolean {
+  const { expiresAtMs, lapsedAtMs } = publication;
+  if (expiresAtMs > nowMs) return false;
+  if (lapsedAtMs === undefined || lapsedAtMs < expiresAtMs) publication.lapsedAtMs = nowMs;
+  return nowMs - (publication.lapsedAtMs ?? nowMs) >= patienceMs;
 }
 
 /** What a change alters in a record: nothing when it comes a second time, because the first answer was lost. */

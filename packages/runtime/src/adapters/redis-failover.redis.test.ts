@@ -21,6 +21,8 @@ describe('Sentinels make the replica the master', () => {
   test('live sessions go on, tokens rise, and nobody is refused', async () => {
     const fixture = await fresh();
     const live = await liveSession(fixture);
+    // As many as a cluster has: each hears of the fail-over from three Sentinels, at any point of its way to a new master.
+    const others = await Promise.all(Array.from({ length: 24 }, () => fixture.connect()));
     await fixture.server.data[0]?.kill();
     let currentK = 200;
     await eventually(
@@ -30,6 +32,7 @@ describe('Sentinels make the replica the master', () => {
     await eventually(() => live.seen.get(live.sessionId)?.currentK === currentK);
     const { renewals } = live.leasing;
     await eventually(() => live.leasing.renewals > renewals, FAIL_OVER_DEADLINE_MS);
+    await eventually(() => others.every(({ isReady }) => isReady), FAIL_OVER_DEADLINE_MS);
     expect(live.publication.refusals + live.leasing.refusals).toBe(0);
     const next = accepted(await live.ingest.claimPublication(claimOf({ encoderId: 'encoder-2' })));
     expect(next.record.sessionId).toBe(live.sessionId);

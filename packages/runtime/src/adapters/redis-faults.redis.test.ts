@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { session } from '@millrace/contracts';
+import { control, session } from '@millrace/contracts';
 import { eventually } from '../testing/eventually.ts';
 import {
   accepted,
@@ -103,6 +103,85 @@ describe('Redis loses its data', () => {
     );
   });
 
+  test('a session is live again where its ingest before was first to bring it back', async () => {
+    const fixture = await fresh();
+    const ingests = await Promise.all([0, 1].map(async () => storeOn(await fixture.connect(), fixture)));
+    const [before, now] = ingests;
+    if (before === undefined || now === undefined) throw new Error('no stores');
+    // Of one name, as one that was started again: nothing in the record tells them apart.
+    const first = accepted(await before.claimPublication(claimOf()));
+    await before.update('news', first.token, { openPeriod: periodOf(0), currentK: 100 });
+    await before.releasePublication('news', first.token);
+    const { token, record } = accepted(await now.claimPublication(claimOf()));
+    const seen = follow(before, fixture);
+    await eventually(() => seen.get(record.sessionId)?.state === session.SessionState.LIVE);
+    const redis = await fixture.connect();
+    await redis.do((client) => client.flushall());
+    await eventually(async () => (await stored(redis, record.sessionId))['state'] !== undefined);
+    expect(await now.renewPublication('news', token)).toBe(true);
+    const state = (await stored(redis, record.sessionId))['state'];
+    expect(state).toBe(String(session.SessionState.LIVE));
+  });
+
+  test('an ingest whose session has gone to another one brings nothing back', async () => {
+    const fixture = await fresh();
+    const before = storeOn(await fixture.connect(), fixture);
+    const now = storeOn(await fixture.connect(), fixture);
+    const first = accepted(await before.claimPublication(claimOf()));
+    await before.releasePublication('news', first.token);
+    const elsewhere = claimOf({ ingest: { id: 'ingest-2', address: '' } });
+    const { token, record } = accepted(await now.claimPublication(elsewhere));
+    const seen = follow(before, fixture);
+    await eventually(() => seen.get(record.sessionId)?.ingest?.id === 'ingest-2');
+    // Its own poll would bring it back as well.
+    await now.stop();
+    const redis = await fixture.connect();
+    await redis.do((client) => client.flushall());
+    // Two polls.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(await stored(redis, record.sessionId)).toEqual({});
+    expect(await now.renewPublication('news', token)).toBe(true);
+  });
+
+  test('a backup that stands by leaves the air to a primary that has yet to come back', async () => {
+    const fixture = await fresh();
+    const [primary, backup] = await Promise.all(
+      [0, 1].map(async () => storeOn(await fixture.connect(), fixture)),
+    );
+    if (primary === undefined || backup === undefined) throw new Error('no stores');
+    const { token, record } = accepted(await primary.claimPublication(claimOf()));
+    const seen = follow(backup, fixture);
+    await eventually(() => seen.get(record.sessionId)?.state === session.SessionState.LIVE);
+    const redis = await fixture.connect();
+    await redis.do((client) => client.flushall());
+    const standby = claimOf({
+      ...{ ingest: { id: 'ingest-2', address: '' }, role: control.PublishRole.BACKUP, encoderId: 'backup' },
+    });
+    expect(await backup.claimPublication(standby)).toEqual({ kind: 'refused', refusal: 'standby' });
+    expect(await primary.renewPublication('news', token)).toBe(true);
+    expect(await backup.claimPublication(standby)).toEqual({ kind: 'refused', refusal: 'standby' });
+    expect((await stored(redis, record.sessionId))['sessionId']).toBe(record.sessionId);
+  });
+
+  test('an encoder that comes first goes on with the session that was there', async () => {
+    const fixture = await fresh();
+    const gone = await fixture.connect();
+    const before = storeOn(gone, fixture);
+    const now = storeOn(await fixture.connect(), fixture);
+    const { record, token } = accepted(await before.claimPublication(claimOf()));
+    const seen = follow(now, fixture);
+    await eventually(() => seen.get(record.sessionId)?.state === session.SessionState.LIVE);
+    // Nobody is left to bring it back.
+    await before.stop();
+    gone.stop();
+    const redis = await fixture.connect();
+    await redis.do((client) => client.flushall());
+    const elsewhere = claimOf({ ingest: { id: 'ingest-2', address: '' } });
+    const next = accepted(await now.claimPublication(elsewhere));
+    expect(next).toMatchObject({ isNewSession: false, record: { sessionId: record.sessionId } });
+    expect(next.token).toBeGreaterThan(token);
+  });
+
   test('a store that fell back to an older state is brought forward', async () => {
     const fixture = await fresh();
     const ingest = storeOn(await fixture.connect(), fixture);
@@ -120,6 +199,22 @@ describe('Redis loses its data', () => {
     });
   });
 
+  test('keys of others, and records that are damaged, hold up no sweep', async () => {
+    const fixture = await fresh();
+    const store = storeOn(await fixture.connect(), fixture);
+    const redis = await fixture.connect();
+    await redis.do((client) => client.set('session:{other}:text', 'not ours'));
+    await redis.do((client) => client.hset('session:{other}:hash', 'state', 'what'));
+    const { token } = accepted(await store.claimPublication(claimOf({ graceSeconds: 0 })));
+    await redis.do((client) => client.set(redisKeys.sessionOf('broken'), 'x'));
+    await store.releasePublication('news', token);
+    const swept = await eventually(async () => {
+      const changed = await store.sweep();
+      return changed.length > 0 && changed;
+    });
+    expect(swept.map(({ state }) => state)).toEqual([session.SessionState.ENDED]);
+  });
+
   test('the index is put right by the sweep', async () => {
     const fixture = await fresh();
     const ingest = storeOn(await fixture.connect(), fixture);
@@ -134,6 +229,22 @@ describe('Redis loses its data', () => {
     await eventually(() => seen.has(record.sessionId));
     expect(Object.keys(await redis.do((client) => client.hgetall('live')))).not.toContain('no-session');
   });
+});
+
+test('a worker that has yet to hear of a new session takes nothing from it', async () => {
+  const fixture = await fresh();
+  const ingest = storeOn(await fixture.connect(), fixture);
+  const ended = accepted(await ingest.claimPublication(claimOf({ graceSeconds: 0 })));
+  await ingest.releasePublication('news', ended.token);
+  const next = accepted(await ingest.claimPublication(claimOf({ graceSeconds: 0 })));
+  expect(next.isNewSession).toBe(true);
+  const leases = new RedisLeaseStore({ redis: await fixture.connect() });
+  const at = { channel: 'news', from: { k: 0, part: 0 } };
+  const lease = await leases.acquire({ ...at, sessionId: next.record.sessionId, workerId: 'w1' });
+  const late = { ...at, sessionId: ended.record.sessionId, workerId: 'w2' };
+  expect(await leases.acquire(late)).toBeUndefined();
+  if (lease === undefined) throw new Error('not acquired');
+  expect(await leases.renew(lease)).toEqual({ kind: 'held' });
 });
 
 describe('Redis is away', () => {
@@ -204,17 +315,52 @@ describe('Redis is away', () => {
   });
 });
 
-describe('an answer is lost on the way', () => {
-  async function throughProxy(fixture: Awaited<ReturnType<typeof fresh>>) {
-    const proxy = await LossyProxy.start(fixture.server.port);
-    const redis = await connectTo({ url: `redis://127.0.0.1:${proxy.port}` });
-    fixture.onEnd(async () => {
-      redis.stop();
-      await proxy.stop();
-    });
-    return { proxy, redis };
-  }
+async function throughProxy(fixture: Awaited<ReturnType<typeof fresh>>) {
+  const proxy = await LossyProxy.start(fixture.server.port);
+  const redis = await connectTo({ url: `redis://127.0.0.1:${proxy.port}` });
+  fixture.onEnd(async () => {
+    redis.stop();
+    await proxy.stop();
+  });
+  return { proxy, redis };
+}
 
+describe('Redis falls silent', () => {
+  test('a connection that is dead without a word is made anew, that of the listener as well', async () => {
+    const { proxy, redis } = await throughProxy(await fresh());
+    const heard: string[] = [];
+    redis.subscribe('hints', (message) => heard.push(message));
+    const say = (message: string) => redis.do((client) => client.publish('hints', message));
+    await eventually(async () => (await say('before')) === 1);
+    proxy.fallSilent();
+    await expect(say('lost')).rejects.toMatchObject({ id: 'REDIS_UNAVAILABLE', retryable: true });
+    await eventually(() => redis.isReady && say('after').catch(() => undefined));
+    await eventually(async () => {
+      await say('after');
+      return heard.includes('after');
+    });
+  }, 30_000);
+
+  test('little is sent to a Redis that hangs, and run when it is back', async () => {
+    const fixture = await fresh();
+    const redis = await fixture.connect();
+    const count = () => redis.do((client) => client.incr('count'));
+    await count();
+    fixture.server.pause();
+    let failures = 0;
+    for (let call = 0; call < 400; call += 1) {
+      void count().catch(() => (failures += 1));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    fixture.server.resume();
+    await eventually(() => redis.isReady);
+    await eventually(() => failures === 400);
+    // A second and a half of four.
+    expect(await count()).toBeLessThan(250);
+  }, 30_000);
+});
+
+describe('an answer is lost on the way', () => {
   test('a claim that was granted is not refused because of itself', async () => {
     const fixture = await fresh();
     const { proxy, redis } = await throughProxy(fixture);
@@ -229,6 +375,34 @@ describe('an answer is lost on the way', () => {
     expect(await store.renewPublication('news', outcome.token)).toBe(true);
   });
 
+  test('a claim that ran after nobody waited for it any more is the next one’s, not in its way', async () => {
+    const fixture = await fresh();
+    const store = new RedisSessionStore({ redis: await fixture.connect(), logger: silentLogger });
+    await store.renewPublication('news', 1);
+    const claim = claimOf({ takeoverPolicy: session.TakeoverPolicy.REJECT });
+    fixture.server.pause();
+    await expect(store.claimPublication(claim)).rejects.toMatchObject({ id: 'REDIS_UNAVAILABLE' });
+    fixture.server.resume();
+    const outcome = await eventually(() => store.claimPublication(claim).catch(() => undefined));
+    expect(outcome).toMatchObject({ kind: 'accepted', isNewSession: true });
+    expect(outcome).not.toHaveProperty('replacedToken');
+    // Another one is in its way as ever.
+    expect(await store.claimPublication(claim)).toMatchObject({ kind: 'refused', refusal: 'in-use' });
+  });
+
+  test('nor is a lease', async () => {
+    const fixture = await fresh();
+    const leases = new RedisLeaseStore({ redis: await fixture.connect() });
+    const request = { channel: 'news', sessionId: 's', workerId: 'w', from: { k: 1, part: 0 } };
+    await leases.unclaimed();
+    fixture.server.pause();
+    await expect(leases.acquire(request)).rejects.toMatchObject({ id: 'REDIS_UNAVAILABLE' });
+    fixture.server.resume();
+    const lease = await eventually(() => leases.acquire(request).catch(() => undefined));
+    expect(await leases.renew(lease)).toEqual({ kind: 'held' });
+    expect(await leases.acquire(request)).toBeUndefined();
+  });
+
   test('a lease that was granted is not held against its holder', async () => {
     const fixture = await fresh();
     const { proxy, redis } = await throughProxy(fixture);
@@ -241,6 +415,20 @@ describe('an answer is lost on the way', () => {
     if (lease === undefined) throw new Error('refused because of itself');
     expect(await leases.renew(lease)).toEqual({ kind: 'held' });
     expect(await leases.acquire(request)).toBeUndefined();
+  });
+
+  test('a commit that never came is made by the successor’s first renewal', async () => {
+    const fixture = await fresh();
+    const leases = new RedisLeaseStore({ redis: await fixture.connect() });
+    const request = { channel: 'news', sessionId: 's', from: { k: 1, part: 0 } };
+    const holder = await leases.acquire({ ...request, workerId: 'a' });
+    if (holder === undefined) throw new Error('not acquired');
+    await leases.callSuccessor(holder);
+    const successor = await leases.announce({ ...request, workerId: 'b', from: { k: 12, part: 0 } });
+    if (successor === undefined) throw new Error('not announced');
+    expect(await leases.renew(successor)).toEqual({ kind: 'held' });
+    expect(await leases.renew(holder)).toEqual({ kind: 'handed-over', from: { k: 12, part: 0 } });
+    expect(await leases.renew(successor)).toEqual({ kind: 'held' });
   });
 
   test('a change that was made is made once', async () => {

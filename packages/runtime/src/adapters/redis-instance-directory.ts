@@ -7,6 +7,7 @@ import type { RedisConnection } from './redis/redis-connection.ts';
 const registrationSchema = z.object({
   kind: z.enum(['ingest', 'worker', 'packager']),
   id: z.string(),
+  runId: z.string(),
   address: z.string(),
   httpAddress: z.string().optional(),
   capacityUnits: z.number(),
@@ -28,12 +29,15 @@ export class RedisInstanceDirectory implements InstanceDirectory {
     this.#logger = options.logger;
   }
 
-  async register(registration: InstanceRegistration): Promise<void> {
+  async register(registration: InstanceRegistration): Promise<InstanceRegistration | undefined> {
     assertInstanceId(registration);
     const { kind, id } = registration;
     const value = JSON.stringify(registration);
-    await this.#redis.do((client) => client.set(keyOf(kind, id), value, 'PX', REGISTRATION_TTL_MS));
+    const before = await this.#redis.do((client) =>
+      client.set(keyOf(kind, id), value, 'PX', REGISTRATION_TTL_MS, 'GET'),
+    );
     await this.#redis.do((client) => client.sadd(indexOf(kind), id));
+    return before === null ? undefined : this.#parse(kind, id, before)[0];
   }
 
   async unregister(kind: InstanceKind, id: string): Promise<void> {

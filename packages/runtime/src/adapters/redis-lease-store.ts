@@ -1,5 +1,12 @@
-import { ulid } from 'ulid';
-import type { Lease, LeaseState, LeaseStore, SessionRef, UnclaimedSessions } from '../ports/lease-store.ts';
+import type {
+  Lease,
+  LeaseState,
+  LeaseStore,
+  SessionRef,
+  Standby,
+  StandbyState,
+  UnclaimedSessions,
+} from '../ports/lease-store.ts';
 import {
   ACQUIRE_LEASE,
   ANNOUNCE_SUCCESSOR,
@@ -8,8 +15,12 @@ import {
   LEASE_HOLDER,
   RELEASE_LEASE,
   RENEW_LEASE,
+  STAND_BY,
+  STAND_DOWN,
+  TAKE_OVER_LEASE,
 } from './redis/lease-scripts.ts';
 import { UNCLAIMED_INDEX, redisKeys } from './redis/redis-keys.ts';
+import { RequestIds } from './redis/request-ids.ts';
 import type { RedisConnection } from './redis/redis-connection.ts';
 
 /** Sessions that are looked at at a time. */
@@ -23,6 +34,7 @@ const MAX_SCRIPTS = 64;
  */
 export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
   readonly #redis: RedisConnection;
+  readonly #requestIds = new RequestIds();
 
   constructor(options: { readonly redis: RedisConnection }) {
     this.#redis = options.redis;
@@ -30,15 +42,10 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
 
   async acquire(request: Omit<Lease, 'token'>): Promise<Lease | undefined> {
     const { channel, sessionId, workerId, from } = request;
-    // By its id an answer that was lost on the way is given again, instead of a wait for our own lease to lapse.
-    const requestId = ulid();
-    const token = await this.#redis.runIdempotent(
-      ACQUIRE_LEASE,
-      [
-        ...[redisKeys.lease(channel), redisKeys.publication(channel), redisKeys.sessionOf(channel)],
-        redisKeys.session(channel, sessionId),
-      ],
-      [sessionId, workerId, from.k, from.part, requestId],
+    const token = await this.#requestIds.run(`acquire ${sessionId} ${workerId}`, (requestId) =>
+      this.#redis.runIdempotent(ACQUIRE_LEASE, claimKeys(request), [
+        ...[sessionId, workerId, from.k, from.part, requestId],
+      ]),
     );
     if (typeof token === 'number') await this.withdraw([{ channel, sessionId }]).catch(() => undefined);
     return typeof token === 'number' ? { ...request, token } : undefined;
@@ -52,8 +59,13 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
     return { kind: 'handed-over', from: { k: Number(k), part: Number(part) } };
   }
 
-  async callSuccessor({ channel, sessionId }: SessionRef): Promise<boolean> {
-    if ((await this.#redis.run(CALL_SUCCESSOR, [redisKeys.lease(channel)], [sessionId])) !== 1) return false;
+  async callSuccessor({
+    channel,
+    sessionId,
+    workerId = '',
+  }: SessionRef & { readonly workerId?: string }): Promise<boolean> {
+    const isCalled = await this.#redis.run(CALL_SUCCESSOR, [redisKeys.lease(channel)], [sessionId, workerId]);
+    if (isCalled !== 1) return false;
     await this.#redis.do((client) => client.sadd(UNCLAIMED_INDEX, marshalRef({ channel, sessionId })));
     return true;
   }
@@ -70,6 +82,29 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
       return false;
     await this.withdraw([{ channel, sessionId }]).catch(() => undefined);
     return true;
+  }
+
+  async standBy(standby: Standby): Promise<StandbyState> {
+    const { sessionId, workerId } = standby;
+    const reply = await this.#redis.run(STAND_BY, claimKeys(standby), [sessionId, workerId]);
+    return reply === 1 ? 'standing-by' : reply === 2 ? 'wanted' : 'lost';
+  }
+
+  async takeOver(request: Omit<Lease, 'token'>): Promise<Lease | undefined> {
+    const { channel, sessionId, workerId, from } = request;
+    const token = await this.#requestIds.run(`take over ${sessionId} ${workerId}`, (requestId) =>
+      this.#redis.runIdempotent(
+        TAKE_OVER_LEASE,
+        [redisKeys.lease(channel)],
+        [sessionId, workerId, from.k, from.part, requestId],
+      ),
+    );
+    if (typeof token === 'number') await this.withdraw([{ channel, sessionId }]).catch(() => undefined);
+    return typeof token === 'number' ? { ...request, token } : undefined;
+  }
+
+  async standDown({ channel, sessionId, workerId }: Standby): Promise<void> {
+    await this.#redis.run(STAND_DOWN, [redisKeys.lease(channel)], [sessionId, workerId]);
   }
 
   async release({ channel, token }: Pick<Lease, 'channel' | 'token'>): Promise<boolean> {
@@ -106,6 +141,14 @@ export class RedisLeaseStore implements LeaseStore, UnclaimedSessions {
       return channel === '' || sessionId === '' ? [] : [{ channel, sessionId }];
     });
   }
+}
+
+/** The keys by which a claim is judged. */
+function claimKeys({ channel, sessionId }: SessionRef): string[] {
+  return [
+    ...[redisKeys.lease(channel), redisKeys.publication(channel), redisKeys.sessionOf(channel)],
+    redisKeys.session(channel, sessionId),
+  ];
 }
 
 function marshalRef({ channel, sessionId }: SessionRef): string {

@@ -1,4 +1,4 @@
-import { session } from '@millrace/contracts';
+import { control, session } from '@millrace/contracts';
 import { ulid } from 'ulid';
 import type { Logger } from '../logger.ts';
 import type {
@@ -12,6 +12,7 @@ import { ServiceError } from '../service-error.ts';
 import { redisKeys } from './redis/redis-keys.ts';
 import type { RedisConnection } from './redis/redis-connection.ts';
 import type { RedisReply, RedisScript } from './redis/redis-script.ts';
+import { RequestIds } from './redis/request-ids.ts';
 import { SessionIndex } from './redis/session-index.ts';
 import type { IndexEntry } from './redis/session-index.ts';
 import {
@@ -51,6 +52,7 @@ export class RedisSessionStore implements SessionStore {
   readonly #sweeper: SessionSweeper;
   /** By channel; one for each channel that this process publishes to, until its session has ended or is another's. */
   readonly #written = new Map<string, WrittenSession>();
+  readonly #requestIds = new RequestIds();
 
   constructor(options: { readonly redis: RedisConnection; readonly logger: Logger }) {
     this.#redis = options.redis;
@@ -82,21 +84,18 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async claimPublication(claim: PublishClaim): Promise<PublishOutcome> {
+    return this.#requestIds.run(JSON.stringify(claim), (requestId) => this.#claim(claim, requestId));
+  }
+
+  async #claim(claim: PublishClaim, requestId: string): Promise<PublishOutcome> {
     const { channel } = claim;
-    // By its id an answer that was lost on the way is given again, instead of a refusal because of ourselves.
-    const requestId = ulid();
-    const args = [
-      claim.takeoverPolicy === session.TakeoverPolicy.REJECT ? 1 : 0,
-      ...[claim.graceSeconds, claim.ingest.id, claim.ingest.address, claim.role, claim.encoderId],
-      ...[requestId, ulid().slice(10)],
-      claim.inputPreference === session.InputPreference.EQUAL ? 1 : 0,
-    ];
-    const keys = [...sessionKeys(channel), redisKeys.takeovers(channel)];
-    const [status, detail, isNew, replaced, idle, isFailover, ...rest] = await this.#run(
-      scripts.CLAIM_PUBLICATION,
-      keys,
-      [channel, ...args],
-    );
+    let reply = await this.#runClaim(claim, requestId, this.#mirror.openOf(channel));
+    const lost = this.#mirror.openOf(channel);
+    if (text(reply[0]) === 'missing' && lost !== undefined) {
+      await this.#restoreUnheld(lost);
+      reply = await this.#runClaim(claim, requestId, undefined);
+    }
+    const [status, detail, isNew, replaced, idle, isFailover, ...rest] = reply;
     const records = await this.#take(rest);
     if (text(status) === 'refused') return { kind: 'refused', refusal: parseRefusal(text(detail)) };
     const record = records.at(-1);
@@ -112,6 +111,26 @@ export class RedisSessionStore implements SessionStore {
       isFailover: text(isFailover) === '1',
       ...(text(replaced) === '' ? {} : { replacedToken: Number(text(replaced)) }),
     };
+  }
+
+  #runClaim(
+    claim: PublishClaim,
+    requestId: string,
+    known: session.SessionRecord | undefined,
+  ): Promise<readonly RedisReply[]> {
+    const { channel } = claim;
+    return this.#run(
+      scripts.CLAIM_PUBLICATION,
+      [...sessionKeys(channel), redisKeys.takeovers(channel)],
+      [
+        channel,
+        claim.takeoverPolicy === session.TakeoverPolicy.REJECT ? 1 : 0,
+        ...[claim.graceSeconds, claim.ingest.id, claim.ingest.address, claim.role, claim.encoderId],
+        ...[requestId, ulid().slice(10)],
+        claim.inputPreference === session.InputPreference.EQUAL ? 1 : 0,
+        known?.sessionId ?? '',
+      ],
+    );
   }
 
   async renewPublication(channel: string, token: number): Promise<boolean> {
@@ -175,6 +194,20 @@ export class RedisSessionStore implements SessionStore {
     return false;
   }
 
+  /**
+   * Brings back a session that the store has lost, for whoever publishes to it: a live one has its time to renew, as if it had just
+   * done so, under a token that every other one rules.
+   */
+  async #restoreUnheld(record: session.SessionRecord): Promise<void> {
+    const { channel, sessionId, revision, state, encoder, ingest } = record;
+    const [, ...rest] = await this.#run(scripts.RESTORE_SESSION, sessionKeys(channel), [
+      ...[channel, 0, state === LIVE ? 1 : 0, sessionId, revision],
+      ...[encoder ?? '', ingest?.id ?? '', control.PublishRole.PRIMARY, ''],
+      ...marshalSessionRecord(record),
+    ]);
+    await this.#take(rest);
+  }
+
   /** Brings a record back that the store does not have. False when another one holds the channel. */
   async #restore({ claim, sessionId, token, requestId, isHeld }: WrittenSession): Promise<boolean> {
     const record = this.#mirror.get(sessionId);
@@ -199,15 +232,16 @@ export class RedisSessionStore implements SessionStore {
   async #lookAfterWritten(index: ReadonlyMap<string, IndexEntry>): Promise<void> {
     for (const [channel, written] of this.#written) {
       const record = this.#mirror.get(written.sessionId);
-      if (record === undefined || record.state === ENDED) {
+      const isOurs = record?.ingest?.id === written.claim.ingest.id;
+      if (record === undefined || record.state === ENDED || !isOurs) {
         this.#written.delete(channel);
         continue;
       }
       const entry = index.get(written.sessionId);
       if (entry !== undefined && entry.revision >= record.revision) continue;
       try {
-        const isOurs = await this.#restore(written);
-        if (!isOurs && this.#written.get(channel) === written) this.#written.delete(channel);
+        const isHeld = await this.#restore(written);
+        if (!isHeld && this.#written.get(channel) === written) this.#written.delete(channel);
       } catch (error) {
         this.#logger.debug({ err: error, channel }, 'A session record cannot be looked after; trying again');
       }

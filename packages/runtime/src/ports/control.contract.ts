@@ -116,6 +116,7 @@ export function describeControl(name: string, create: () => Promise<ControlFixtu
         isVariableFrameRate: false,
         takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
         inputPreference: session.InputPreference.PRIMARY,
+        redundancy: session.Redundancy.NONE,
         graceSeconds: 30,
         windowSegments: 6,
         audioBitrateBps: 128_000,

@@ -12,6 +12,7 @@ function registrationOf(id: string, change: Partial<InstanceRegistration> = {}):
     kind: 'worker',
     id,
     address: '127.0.0.1:9101',
+    runId: '',
     capacityUnits: 4.5,
     loadUnits: 1,
     isDraining: false,
@@ -62,6 +63,16 @@ export function describeInstanceDirectory(
       expect(await directory.list('worker')).toEqual([
         registrationOf('a', { loadUnits: 4, isDraining: true }),
       ]);
+    });
+
+    test('whoever registers hears what was registered under the id before, so that two of one name notice', async () => {
+      const { directory, advance } = await create();
+      expect(await directory.register(registrationOf('a', { runId: 'one' }))).toBeUndefined();
+      expect(await directory.register(registrationOf('a', { runId: 'two' }))).toEqual(
+        registrationOf('a', { runId: 'one' }),
+      );
+      await advance(3100);
+      expect(await directory.register(registrationOf('a', { runId: 'one' }))).toBeUndefined();
     });
 
     test('a registration that is not renewed is gone after 3 s', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Lease, LeaseStore, UnclaimedSessions } from './lease-store.ts';
+import type { Lease, LeaseStore, Standby, UnclaimedSessions } from './lease-store.ts';
 
 /** A store under test, and what moves the clock that it compares with its expiries. */
 export interface LeaseStoreFixture<S extends LeaseStore = LeaseStore> {
@@ -9,6 +9,10 @@ export interface LeaseStoreFixture<S extends LeaseStore = LeaseStore> {
 
 function requestOf(workerId: string, sessionId = 's1'): Omit<Lease, 'token'> {
   return { channel: 'news', sessionId, workerId, from: { k: 10, part: 0 } };
+}
+
+function standbyOf(workerId: string): Standby {
+  return { channel: 'news', sessionId: 's1', workerId };
 }
 
 const HELD = { kind: 'held' };
@@ -157,6 +161,8 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       const { store, advance } = await create();
       const holder = await take(store, 'a');
       expect(await store.announce(requestOf('b'))).toBeUndefined();
+      expect(await store.callSuccessor({ ...holder, workerId: 'c' })).toBe(false);
+      expect(await store.announce(requestOf('b'))).toBeUndefined();
       expect(await store.callSuccessor(holder)).toBe(true);
       expect(await store.announce(requestOf('a'))).toBeUndefined();
       const successor = await store.announce({ ...requestOf('b'), from: { k: 12, part: 0 } });
@@ -209,6 +215,64 @@ export function describeLeaseStore(name: string, create: () => Promise<LeaseStor
       expect(other.token).toBeGreaterThan(successor.token);
       expect(await store.commit(successor)).toBe(false);
       expect(await store.renew(other)).toEqual(HELD);
+    });
+
+    test('one worker stands by for another that leads, and keeps everybody else out of its place', async () => {
+      const { store, advance } = await create();
+      expect(await store.standBy(standbyOf('b'))).toBe('lost');
+      const leader = await take(store, 'a');
+      expect(await store.standBy(standbyOf('a'))).toBe('lost');
+      expect(await store.standBy(standbyOf('b'))).toBe('standing-by');
+      expect(await store.standBy(standbyOf('c'))).toBe('lost');
+      await advance(2000);
+      expect(await store.renew(leader)).toEqual(HELD);
+      expect(await store.standBy(standbyOf('b'))).toBe('standing-by');
+      await store.callSuccessor(leader);
+      expect(await store.announce(requestOf('c'))).toBeUndefined();
+      expect(await store.standBy(standbyOf('b'))).toBe('wanted');
+      await store.release(leader);
+      expect(await store.acquire(requestOf('c'))).toBeUndefined();
+      expect(await store.standBy(standbyOf('b'))).toBe('wanted');
+    });
+
+    test('the standby takes over from a leader that is there, which hears that it has lost its lease', async () => {
+      const { store } = await create();
+      const leader = await take(store, 'a');
+      expect(await store.takeOver(requestOf('b'))).toBeUndefined();
+      await store.standBy(standbyOf('b'));
+      expect(await store.takeOver(requestOf('c'))).toBeUndefined();
+      const lease = await store.takeOver(requestOf('b'));
+      if (lease === undefined) throw new Error('not taken over');
+      expect(lease).toMatchObject({ workerId: 'b', from: { k: 10, part: 0 } });
+      expect(lease.token).toBeGreaterThan(leader.token);
+      expect(await store.renew(leader)).toEqual(LOST);
+      expect(await store.renew(lease)).toEqual(HELD);
+      expect(await store.takeOver(requestOf('b'))).toBeUndefined();
+      // Its place is free for whoever led before.
+      expect(await store.standBy(standbyOf('a'))).toBe('standing-by');
+    });
+
+    test('a standby that is silent for 3 s keeps nobody out; one that stands down does so at once', async () => {
+      const { store, advance } = await create();
+      const leader = await take(store, 'a');
+      await store.standBy(standbyOf('b'));
+      await advance(3100);
+      expect(await store.renew(leader)).toEqual(HELD);
+      expect(await store.standBy(standbyOf('c'))).toBe('standing-by');
+      expect(await store.standBy(standbyOf('b'))).toBe('lost');
+      await store.standDown(standbyOf('b'));
+      expect(await store.standBy(standbyOf('b'))).toBe('lost');
+      await store.standDown(standbyOf('c'));
+      await store.release(leader);
+      expect(await store.standBy(standbyOf('b'))).toBe('lost');
+      expect((await store.acquire(requestOf('d')))?.workerId).toBe('d');
+    });
+
+    test('a standby of a session that is over stands in nobody’s way', async () => {
+      const { store } = await create();
+      await take(store, 'a');
+      await store.standBy(standbyOf('b'));
+      expect(await store.acquire(requestOf('c', 's2'))).toBeDefined();
     });
 
     test('nobody is called for a session that nobody holds', async () => {

@@ -309,7 +309,10 @@ export function describeRenditionSink(name: string, create: () => Promise<Packag
         else abort.abort();
         const rows: number[] = [];
         const { signal } = new AbortController();
-        for await (const response of packager.index.watch({ sessionId: packager.sessionId }, signal))
+        for await (const response of packager.index.watch(
+          { sessionId: packager.sessionId, withParts: false },
+          signal,
+        ))
           rows.push(...response.rows.map(({ k }) => k - FIRST_K));
         expect(rows).toEqual([0, 1]);
         // Nothing may follow ENDLIST.

@@ -15,8 +15,9 @@ class RowReader {
     packager: PackagerFixture,
     sessionId = packager.sessionId,
     signal = new AbortController().signal,
+    withParts = false,
   ) {
-    this.#responses = packager.index.watch({ sessionId }, signal)[Symbol.asyncIterator]();
+    this.#responses = packager.index.watch({ sessionId, withParts }, signal)[Symbol.asyncIterator]();
   }
 
   /** The next message as it came; `undefined` at the end. */
@@ -151,6 +152,24 @@ export function describeSegmentIndex(name: string, create: () => Promise<Package
           seen.set(renditionId, k);
         }
       }
+    });
+
+    test('who asks for parts gets the row that is not complete as well, with each part of it', async () => {
+      const packager = await start();
+      const stream = await open(packager);
+      await publish(stream, [0]);
+      await stream.publishPart(partOf('720p', 1, 0));
+      const reader = new RowReader(packager, packager.sessionId, new AbortController().signal, true);
+      const nextRow = async (): Promise<unknown> =>
+        (await reader.message())?.map((row) => [nameOf(row), row.parts.length, row.isComplete]);
+      expect(await nextRow()).toEqual([
+        ['720p 0', 2, true],
+        ['720p 1', 1, false],
+      ]);
+      await stream.publishPart(partOf('720p', 1, 1));
+      expect(await nextRow()).toEqual([['720p 1', 2, true]]);
+      await stream.publishPart(partOf('720p', 2, 0));
+      expect(await nextRow()).toEqual([['720p 2', 1, false]]);
     });
 
     test('a session that nobody knows yet is awaited', async () => {

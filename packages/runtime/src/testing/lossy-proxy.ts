@@ -1,10 +1,14 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** A TCP proxy that can lose the next answer: the request arrives, the answer does not, and the connection is cut. */
+/**
+ * A TCP proxy that can lose the next answer: the request arrives, the answer does not, and the connection is cut. It can also
+ * fall silent on the connections that there are, as a host does that is gone without a word.
+ */
 export class LossyProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #silent = new WeakSet<Socket>();
   #answersToLose = 0;
 
   private constructor(targetPort: number) {
@@ -19,8 +23,11 @@ export class LossyProxy {
           target.destroy();
         });
       }
-      client.pipe(target);
+      client.on('data', (chunk) => {
+        if (!this.#silent.has(client)) target.write(chunk);
+      });
       target.on('data', (chunk) => {
+        if (this.#silent.has(client)) return;
         if (this.#answersToLose > 0) {
           this.#answersToLose -= 1;
           client.destroy();
@@ -42,6 +49,11 @@ export class LossyProxy {
   /** The next answer on any connection is lost. */
   loseAnswer(): void {
     this.#answersToLose += 1;
+  }
+
+  /** Nothing comes through the connections that there are, in either direction; later ones work. */
+  fallSilent(): void {
+    for (const socket of this.#sockets) this.#silent.add(socket);
   }
 
   /** True until the answer that is to be lost has come. */

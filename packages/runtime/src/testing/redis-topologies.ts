@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { RedisSentinel } from '../../../../scripts/redis/redis-sentinel.ts';
 import { RedisServer } from '../../../../scripts/redis/redis-server.ts';
 import { createCertificates } from '../adapters/kafka/testing/certificates.ts';
 import { eventually } from './eventually.ts';
@@ -19,16 +20,16 @@ function documentedUser(): string {
 class RedisTopology implements RedisUnderTest {
   readonly connection: RedisUnderTest['connection'];
   readonly data: readonly RedisServer[];
-  readonly #others: readonly RedisServer[];
+  readonly #remove: () => Promise<unknown>;
 
   constructor(
     connection: RedisUnderTest['connection'],
     data: readonly RedisServer[],
-    others: readonly RedisServer[] = [],
+    remove: () => Promise<unknown> = () => Promise.all(data.map((server) => server.remove())),
   ) {
     this.connection = connection;
     this.data = data;
-    this.#others = others;
+    this.#remove = remove;
   }
 
   now(): number {
@@ -40,7 +41,7 @@ class RedisTopology implements RedisUnderTest {
   }
 
   async remove(): Promise<void> {
-    await Promise.all([...this.data, ...this.#others].map((server) => server.remove()));
+    await this.#remove();
   }
 }
 
@@ -108,47 +109,6 @@ export async function startRedisCluster(): Promise<RedisTopology> {
 
 /** A master and its replica, in step, under three Sentinels. */
 export async function startRedisSentinel(): Promise<RedisTopology> {
-  const start = (settings: readonly string[]): Promise<RedisServer> =>
-    RedisServer.start({
-      directory: temporaryDirectory(),
-      clock: 'movable',
-      // Clocks that jump are no reason to give a connection up.
-      settings: () => ['repl-timeout 3600', ...settings],
-    });
-  const master = await start([]);
-  const replica = await start([`replicaof 127.0.0.1 ${master.port}`]);
-  const client = new Redis({ host: '127.0.0.1', port: replica.port });
-  try {
-    await eventually(async () => (await client.info('replication')).includes('master_link_status:up'));
-  } finally {
-    client.disconnect();
-  }
-  const sentinels = await Promise.all(
-    [0, 1, 2].map(() =>
-      RedisServer.start({
-        directory: temporaryDirectory(),
-        isSentinel: true,
-        settings: () => [
-          `sentinel monitor millrace 127.0.0.1 ${master.port} 2`,
-          'sentinel down-after-milliseconds millrace 1000',
-          'sentinel failover-timeout millrace 4000',
-        ],
-      }),
-    ),
-  );
-  // A fail-over needs a majority that knows of each other and of the replica.
-  for (const { port } of sentinels) {
-    const sentinel = new Redis({ host: '127.0.0.1', port });
-    try {
-      await eventually(async () => {
-        const [state] = (await sentinel.call('SENTINEL', 'MASTERS')) as string[][];
-        const at = (name: string): string | undefined => state?.[state.indexOf(name) + 1];
-        return at('num-other-sentinels') === '2' && at('num-slaves') === '1';
-      }, 20_000);
-    } finally {
-      sentinel.disconnect();
-    }
-  }
-  const url = `redis://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
-  return new RedisTopology({ url, sentinel: { name: 'millrace' } }, [master, replica], sentinels);
+  const sentinel = await RedisSentinel.start({ directory: temporaryDirectory(), clock: 'movable' });
+  return new RedisTopology(sentinel.connection, sentinel.data, () => sentinel.remove());
 }

@@ -4,17 +4,20 @@ import type { StoredChannel } from '../domain/channel.ts';
 import type { ChannelStore, PageRequest } from '../domain/channel-store.ts';
 import type { Ladder } from '../domain/ladder.ts';
 import type { StoredStreamKey } from '../domain/stream-key.ts';
+import {
+  CHANNEL_FIELD,
+  CHANNEL_NAMES,
+  channelKey,
+  EXPIRING_KEYS,
+  hashKey,
+  LADDER_NAMES,
+  ladderKey,
+} from './redis-channel-keys.ts';
+import { RedisChannelMirror } from './redis-channel-mirror.ts';
 import { storedChannelSchema, storedLadderSchema, storedStreamKeySchema } from './stored-content.ts';
 
-/** Names, all with score 0, so that they are in order. An index: it may hold names of what is gone, never lack one. */
-const CHANNEL_NAMES = 'channels';
-const LADDER_NAMES = 'ladders';
-/** Stream keys that have an end, as `<channel> <id>`, by when that is; an index like the names. */
-const EXPIRING_KEYS = 'expiring-streamkeys';
 /** Stream keys that are looked at in one step of the janitor's. */
 const MAX_EXPIRED = 1000;
-/** The field of a channel's hash with the channel itself; its stream keys are beside it. */
-const CHANNEL_FIELD = 'channel';
 
 /** KEYS channel; ARGV field, JSON → 1, or 0 when the channel is not there. */
 const REPLACE_CHANNEL: RedisScript = {
@@ -49,15 +52,28 @@ return old or ''`,
  * The channel store in Redis: `channel:{name}` is a hash of a channel and its stream keys, changed in one step; `streamkey:<sha256>`
  * says whose key it is, and counts only while the channel's hash says so too.
  *
+ * A store that was emptied is filled again within a second, with what it held a second before, and before a stream key is unknown.
  * Calls fail with `REDIS_UNAVAILABLE` (retryable) within a second while Redis is away. What cannot be read is left out and logged.
  */
 export class RedisChannelStore implements ChannelStore {
   readonly #redis: RedisConnection;
   readonly #logger: Logger;
+  readonly #mirror: RedisChannelMirror;
 
   constructor(options: { readonly redis: RedisConnection; readonly logger: Logger }) {
     this.#redis = options.redis;
     this.#logger = options.logger;
+    this.#mirror = new RedisChannelMirror(options);
+  }
+
+  /** Begins to look whether Redis was emptied; does not wait for it. */
+  start(): void {
+    this.#mirror.start();
+  }
+
+  /** Stops looking. The connection is its maker's to close. */
+  async stop(): Promise<void> {
+    await this.#mirror.stop();
   }
 
   async getChannel(name: string): Promise<StoredChannel | undefined> {
@@ -74,17 +90,22 @@ export class RedisChannelStore implements ChannelStore {
     // The index first: it may name what is not there.
     await this.#redis.do((client) => client.zadd(CHANNEL_NAMES, 0, name));
     const text = JSON.stringify(channel);
-    return (await this.#redis.do((client) => client.hsetnx(channelKey(name), CHANNEL_FIELD, text))) === 1;
+    const isMade = await this.#redis.do((client) => client.hsetnx(channelKey(name), CHANNEL_FIELD, text));
+    if (isMade === 1) await this.#mirror.noteChannel(name);
+    return isMade === 1;
   }
 
   async replaceChannel(channel: StoredChannel): Promise<boolean> {
     const args = [CHANNEL_FIELD, JSON.stringify(channel)];
-    return (await this.#redis.run(REPLACE_CHANNEL, [channelKey(channel.name)], args)) === 1;
+    const isThere = (await this.#redis.run(REPLACE_CHANNEL, [channelKey(channel.name)], args)) === 1;
+    if (isThere) await this.#mirror.noteChannel(channel.name);
+    return isThere;
   }
 
   async deleteChannel(name: string): Promise<boolean> {
     const values = await this.#redis.run(DELETE_CHANNEL, [channelKey(name)], [CHANNEL_FIELD]);
     if (!Array.isArray(values)) return false;
+    await this.#mirror.noteChannel(name);
     const keys = values.flatMap((value, index) =>
       index % 2 === 1 && textOf(values[index - 1] ?? null) !== CHANNEL_FIELD
         ? (this.#parse(storedStreamKeySchema, textOf(value), name) ?? [])
@@ -97,6 +118,12 @@ export class RedisChannelStore implements ChannelStore {
   }
 
   async findStreamKey(sha256: string): Promise<StoredStreamKey | undefined> {
+    const key = await this.#findStreamKey(sha256);
+    if (key !== undefined || !(await this.#mirror.look())) return key;
+    return this.#findStreamKey(sha256);
+  }
+
+  async #findStreamKey(sha256: string): Promise<StoredStreamKey | undefined> {
     const owner = await this.#redis.do((client) => client.get(hashKey(sha256)));
     const [channel, id] = owner?.split(' ') ?? [];
     if (channel === undefined || id === undefined) return undefined;
@@ -148,6 +175,7 @@ export class RedisChannelStore implements ChannelStore {
     }
     // The hash may have been that of a key that is gone.
     await this.#redis.do((client) => client.set(hashKey(sha256), owner));
+    await this.#mirror.noteChannel(channel);
     await this.#forgetHash(this.#parse(storedStreamKeySchema, textOf(old), channel)?.sha256, sha256);
     return true;
   }
@@ -155,6 +183,7 @@ export class RedisChannelStore implements ChannelStore {
   async deleteStreamKey(channel: string, id: string): Promise<boolean> {
     const text = await this.#redis.do((client) => client.hget(channelKey(channel), keyField(id)));
     const count = await this.#redis.do((client) => client.hdel(channelKey(channel), keyField(id)));
+    await this.#mirror.noteChannel(channel);
     await this.#forgetHash(this.#parse(storedStreamKeySchema, text, channel)?.sha256);
     await this.#forgetEnd(ownerOf({ channel, id }));
     return count === 1;
@@ -172,11 +201,13 @@ export class RedisChannelStore implements ChannelStore {
   async putLadder(ladder: Ladder): Promise<void> {
     await this.#redis.do((client) => client.zadd(LADDER_NAMES, 0, ladder.name));
     await this.#redis.do((client) => client.set(ladderKey(ladder.name), JSON.stringify(ladder)));
+    await this.#mirror.noteLadder(ladder.name);
   }
 
   async deleteLadder(name: string): Promise<boolean> {
     const count = await this.#redis.do((client) => client.del(ladderKey(name)));
     await this.#redis.do((client) => client.zrem(LADDER_NAMES, name));
+    await this.#mirror.noteLadder(name);
     return count === 1;
   }
 
@@ -222,11 +253,8 @@ export class RedisChannelStore implements ChannelStore {
   }
 }
 
-const channelKey = (name: string): string => `channel:{${name}}`;
 const ownerOf = ({ channel, id }: Pick<StoredStreamKey, 'channel' | 'id'>): string => `${channel} ${id}`;
 const keyField = (id: string): string => `key:${id}`;
-const hashKey = (sha256: string): string => `streamkey:${sha256}`;
-const ladderKey = (name: string): string => `ladder:${name}`;
 
 function textOf(reply: RedisReply): string | null {
   return Buffer.isBuffer(reply) ? reply.toString('utf8') : null;

@@ -47,6 +47,10 @@ export const channelSettingsSchema = z
       .describe(
         'With a `primary` and a `backup` key: `primary` is on air whenever its encoder is there, `equal` leaves on air whoever is.',
       ),
+    redundancy: z
+      .enum(['none', 'hot'])
+      .default('none')
+      .describe('`hot`: a second worker encodes the same media and goes on where the first one stops.'),
     graceSeconds: z
       .number()
       .int()
@@ -115,6 +119,7 @@ export function toChannel(channel: StoredChannel, ladder: Ladder | undefined): s
       settings.takeover === 'reject' ? session.TakeoverPolicy.REJECT : session.TakeoverPolicy.TAKEOVER,
     inputPreference:
       settings.inputPreference === 'equal' ? session.InputPreference.EQUAL : session.InputPreference.PRIMARY,
+    redundancy: settings.redundancy === 'hot' ? session.Redundancy.HOT : session.Redundancy.NONE,
     graceSeconds: settings.graceSeconds,
     windowSegments: settings.windowSegments,
     audioBitrateBps: AUDIO_BITRATE_BPS,

@@ -14,9 +14,9 @@ const STATES = {
 /** What the janitor looks after. */
 export interface JanitorDependencies {
   readonly store: SessionStore;
-  readonly leases: Pick<UnclaimedSessions, 'offer'>;
-  readonly catalogue: Catalogue;
-  readonly mirror: SessionMirror;
+  readonly leases: Pick<UnclaimedSessions, 'offer' | 'unclaimed' | 'withdraw'>;
+  readonly catalogue: Pick<Catalogue, 'revokeExpiredKeys'>;
+  readonly mirror: Pick<SessionMirror, 'list' | 'get' | 'count' | 'forgetEnded'>;
   readonly events: EventEmitter;
   readonly logger: Logger;
   readonly failures: Counter;
@@ -44,26 +44,46 @@ export class Janitor {
     await this.#running;
   }
 
-  /** One run; never rejects. */
+  /** One run; never rejects. A duty that fails keeps none of the others from being done. */
   async run(): Promise<void> {
-    const { store, leases, catalogue, mirror, events, logger, failures } = this.#dependencies;
+    const { catalogue, mirror } = this.#dependencies;
+    await this.#do('sweep', () => this.#sweep());
+    await this.#do('offer', () => this.#offer());
+    await this.#do('revoke', () => catalogue.revokeExpiredKeys());
+    mirror.forgetEnded();
+    this.#countSessions();
+  }
+
+  async #do(duty: string, work: () => Promise<unknown>): Promise<void> {
+    const { logger, failures } = this.#dependencies;
     try {
-      for (const record of await store.sweep()) {
-        if (record.state !== session.SessionState.ENDED) continue;
-        logger.info(
-          { sessionId: record.sessionId, channel: record.channel },
-          'Session ended: grace time is over',
-        );
-        events.emit({ type: 'SessionEnded', data: { channel: record.channel, sessionId: record.sessionId } });
-      }
-      await leases.offer(this.#wantingWorker());
-      await catalogue.revokeExpiredKeys();
-      mirror.forgetEnded();
-      this.#countSessions();
+      await work();
     } catch (error) {
       failures.inc();
-      logger.warn({ err: error }, 'The janitor failed; sessions may end late. It runs again in a second');
+      logger.warn(
+        { err: error, duty },
+        'The janitor failed; sessions may end late. It runs again in a second',
+      );
     }
+  }
+
+  async #sweep(): Promise<void> {
+    const { store, events, logger } = this.#dependencies;
+    for (const { sessionId, channel, state } of await store.sweep()) {
+      if (state !== session.SessionState.ENDED) continue;
+      logger.info({ sessionId, channel }, 'Session ended: grace time is over');
+      events.emit({ type: 'SessionEnded', data: { channel, sessionId } });
+    }
+  }
+
+  /** Lists what wants a worker, and takes off the list what is over. */
+  async #offer(): Promise<void> {
+    const { leases, mirror } = this.#dependencies;
+    await leases.offer(this.#wantingWorker());
+    const listed = await leases.unclaimed();
+    const isOver = ({ sessionId }: SessionRef): boolean =>
+      mirror.get(sessionId)?.record.state === session.SessionState.ENDED;
+    await leases.withdraw(listed.filter(isOver));
   }
 
   /** Everything that is not over: which of it has a worker is for the leases to say. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { session } from '@millrace/contracts';
-import { followSessionRecords } from '@millrace/runtime';
+import { followSessionRecords, jittered } from '@millrace/runtime';
 import type { Clock, Logger, PlacedPackager, SessionStore } from '@millrace/runtime';
 import { emptyView, withRecord, withRows } from './session-view.ts';
 import type { SessionView } from './session-view.ts';
@@ -135,7 +135,7 @@ export class SessionMirror {
       const packager = packagers[attempt % Math.max(packagers.length, 1)];
       let hasFailed = false;
       try {
-        for await (const { rows } of packager?.index.watch({ sessionId }, signal) ?? []) {
+        for await (const { rows } of packager?.index.watch({ sessionId, withParts: false }, signal) ?? []) {
           const view = this.#views.get(sessionId);
           if (view === undefined) return;
           this.#set(withRows(view, rows));
@@ -166,7 +166,7 @@ export class SessionMirror {
           return;
         }
       }
-      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      await delay(jittered(RETRY_MS), undefined, { signal }).catch(() => undefined);
     }
   }
 

@@ -20,7 +20,7 @@ beforeEach(() => {
 
 function register(id: string, change: Partial<InstanceRegistration> = {}): void {
   workers.push({
-    ...{ kind: 'worker', id, address: '', capacityUnits: 2, loadUnits: 1, isDraining: false },
+    ...{ kind: 'worker', id, address: '', runId: '', capacityUnits: 2, loadUnits: 1, isDraining: false },
     ...change,
   });
 }

@@ -33,6 +33,7 @@ export function presentationOf(change: Partial<session.Presentation> = {}): sess
     availabilityStartMs: 250,
     preset: session.Preset.LOW_LATENCY,
     isVariableFrameRate: false,
+    redundancy: session.Redundancy.NONE,
     ...change,
   };
 }

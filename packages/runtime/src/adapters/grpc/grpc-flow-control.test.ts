@@ -105,7 +105,9 @@ test('a reader of rows that does not read is ended and counted', async () => {
     stallMs: STALL_MS,
   });
   const remote = new GrpcSegmentIndex(loopback.channel);
-  const watching = iterate(remote.watch({ sessionId: 'session' }, new AbortController().signal));
+  const watching = iterate(
+    remote.watch({ sessionId: 'session', withParts: false }, new AbortController().signal),
+  );
   expect((await watching.next()).value?.rows).toEqual(rows);
   await eventually(async () => (await stalls('SegmentIndex/Watch')) === 1);
   expect(isActive).toBe(false);

@@ -97,7 +97,12 @@ const CASES: readonly Case[] = [
       },
     ],
   ),
-  ...bothWays('Watch', WATCH, [checkWatch, checkNothing], [{ sessionId: 'session' }, { rows: [row, row] }]),
+  ...bothWays(
+    'Watch',
+    WATCH,
+    [checkWatch, checkNothing],
+    [{ sessionId: 'session', withParts: true }, { rows: [row, row] }],
+  ),
   ...bothWays(
     'Follow',
     FOLLOW,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis } from 'ioredis';
 import type { ClusterOptions, RedisOptions } from 'ioredis';
+import { jittered } from '../../jitter.ts';
 import type { Logger } from '../../logger.ts';
 import { ServiceError } from '../../service-error.ts';
 import type { RedisConfig } from './redis-config.ts';
@@ -14,7 +15,11 @@ import { OwnedSentinelConnector } from './sentinel-connector.ts';
 
 /** After this long without an answer a command has failed; it may still run later. */
 const COMMAND_TIMEOUT_MS = 1000;
+/** A connection on which a command waits, and nothing comes for so long, is dead or hangs: it is closed, with all that waits on it. */
+const SOCKET_TIMEOUT_MS = 1500;
 const CONNECT_TIMEOUT_MS = 2000;
+/** How often the connection that listens is asked whether it lives: nothing else would show that it does not. */
+const PING_INTERVAL_MS = 5000;
 /** How long a command that failed waits for Redis to be back, to be tried once more. */
 const RETRY_WITHIN_MS = 500;
 const MAX_RECONNECT_DELAY_MS = 1000;
@@ -30,7 +35,8 @@ type CommonOptions = Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMap
  * The connections of one process to Redis: one for commands, one that listens.
  *
  * While Redis is away every command fails at once (nothing is queued without bound), and the connection is tried again for
- * ever, at least once a second. Commands that fail reject with a `ServiceError`: `REDIS_UNAVAILABLE`,
+ * ever, at least once a second. A connection that hangs, or is dead without a word, is given up after 1.5 s and made anew: so
+ * much is sent to a Redis that hangs and no more, and may be run when it is back. Commands that fail reject with a `ServiceError`: `REDIS_UNAVAILABLE`,
  * `REDIS_PERMISSION_DENIED` or `REDIS_COMMAND_FAILED`.
  */
 export class RedisConnection {
@@ -44,6 +50,8 @@ export class RedisConnection {
   #subscriber: Client | undefined;
   /** Not that of ioredis, which it begins anew when a refresh ends after the disconnect. */
   #slotsTimer: NodeJS.Timeout | undefined;
+  #pingTimer: NodeJS.Timeout | undefined;
+  readonly #retries = new Set<NodeJS.Timeout>();
   #isReady = false;
   #isStopped = false;
 
@@ -71,7 +79,7 @@ export class RedisConnection {
 
   /** Begins to connect; does not wait for it. */
   start(): void {
-    connect(this.#client);
+    this.#connect(this.#client);
     if (!this.#config.cluster) return;
     this.#slotsTimer = setInterval(() => {
       for (const client of [this.#client, this.#subscriber])
@@ -122,7 +130,10 @@ export class RedisConnection {
     );
   }
 
-  /** Runs a script that changes nothing when it runs twice: once more when Redis went away meanwhile, or was away for a moment. */
+  /**
+   * Runs a script that changes nothing when it runs twice: once more when the connection was lost meanwhile, or was away for a
+   * moment; not when the answer did not come in time.
+   */
   async runIdempotent(
     script: RedisScript,
     keys: readonly string[],
@@ -131,7 +142,7 @@ export class RedisConnection {
     try {
       return await this.run(script, keys, args);
     } catch (error) {
-      if (!(error instanceof ServiceError && error.code === 'UNAVAILABLE')) throw error;
+      if (!(error instanceof ServiceError && error.code === 'UNAVAILABLE') || isTimeout(error)) throw error;
       const isBack = await this.ready(AbortSignal.timeout(RETRY_WITHIN_MS)).then(
         () => true,
         () => false,
@@ -162,7 +173,11 @@ export class RedisConnection {
     subscriber.on('message', (from: string, message: string) => {
       if (from === channel) onMessage(message);
     });
-    connect(subscriber);
+    this.#connect(subscriber);
+    this.#pingTimer ??= setInterval(() => {
+      if (subscriber instanceof Redis && subscriber.status === 'ready')
+        subscriber.ping().catch(() => undefined);
+    }, PING_INTERVAL_MS);
     subscriber.subscribe(channel).catch((error: unknown) => {
       if (!this.#isStopped)
         this.#logger.warn({ err: error, channel }, 'Redis does not let us listen; changes are polled');
@@ -173,6 +188,8 @@ export class RedisConnection {
   stop(): void {
     this.#isStopped = true;
     clearInterval(this.#slotsTimer);
+    clearInterval(this.#pingTimer);
+    for (const timer of this.#retries) clearTimeout(timer);
     this.#client.disconnect();
     this.#subscriber?.disconnect();
     this.#show(false);
@@ -186,6 +203,20 @@ export class RedisConnection {
       this.#metrics.commandFailures.inc({ error: failure.id });
       throw failure;
     }
+  }
+
+  /** Connects, and again whenever the client has given up: ioredis does for good when it hears of a fail-over while it connects. */
+  #connect(client: Client): void {
+    client.on('end', () => {
+      if (this.#isStopped) return;
+      const timer = setTimeout(() => {
+        this.#retries.delete(timer);
+        client.connect().catch(() => undefined);
+      }, reconnectDelay(1));
+      this.#retries.add(timer);
+    });
+    // Failures are told by the error event; the client goes on trying.
+    client.connect().catch(() => undefined);
   }
 
   #observe(client: Client): void {
@@ -271,6 +302,7 @@ export class RedisConnection {
       username: username ?? url.username,
       password: password ?? url.password,
       connectTimeout: CONNECT_TIMEOUT_MS,
+      socketTimeout: SOCKET_TIMEOUT_MS,
       keepAlive: 10_000,
       // A listener waits for ever; a command is given up, and not sent twice behind the caller's back.
       maxRetriesPerRequest: isSubscriber ? null : 0,
@@ -293,13 +325,13 @@ export class RedisConnection {
   }
 }
 
-function connect(client: Client): void {
-  // Failures are told by the error event; the client goes on trying.
-  client.connect().catch(() => undefined);
+/** True when the answer to a command did not come in time. */
+function isTimeout({ cause }: ServiceError): boolean {
+  return cause instanceof Error && cause.message === 'Command timed out';
 }
 
 function reconnectDelay(attempt: number): number {
-  return Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS) * (0.8 + 0.2 * Math.random());
+  return jittered(Math.min(50 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_DELAY_MS));
 }
 
 function readPem(path: string): string {

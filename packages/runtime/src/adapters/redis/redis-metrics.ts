@@ -26,7 +26,7 @@ export function createRedisMetrics(registry: Registry): RedisMetrics {
     }),
     restoredRecords: new Counter({
       name: 'millrace_redis_restored_records_total',
-      help: 'Session records that Redis had lost and this process brought back.',
+      help: 'Session records, channels and ladders that Redis had lost and this process brought back.',
       registers,
     }),
   };

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { session } from '@millrace/contracts';
 import { ConflatingQueue } from '../../conflating-queue.ts';
+import { jittered } from '../../jitter.ts';
 import type { Logger } from '../../logger.ts';
 import { SESSIONS_CHANNEL, redisKeys } from './redis-keys.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -66,6 +67,15 @@ export class SessionRecordMirror {
     return this.#records.get(sessionId);
   }
 
+  /** The newest session of a channel, unless it has ended. */
+  openOf(channel: string): session.SessionRecord | undefined {
+    let newest: session.SessionRecord | undefined;
+    for (const record of this.#records.values()) {
+      if (record.channel === channel && record.sessionId > (newest?.sessionId ?? '')) newest = record;
+    }
+    return newest?.state === session.SessionState.ENDED ? undefined : newest;
+  }
+
   /** Takes a record that a script has answered; an older one changes nothing. */
   put(record: session.SessionRecord): void {
     const known = this.#records.get(record.sessionId);
@@ -123,7 +133,7 @@ export class SessionRecordMirror {
       } catch (error) {
         // The connection says that Redis is away; here it is only tried again.
         this.#logger.debug({ err: error }, 'The index of sessions cannot be read');
-        waitMs = RETRY_MS;
+        waitMs = jittered(RETRY_MS);
       }
       if (signal.aborted) return;
       await delay(waitMs, undefined, { signal: this.#pollNow.signal }).catch(() => undefined);

@@ -4,7 +4,8 @@ import { SESSIONS_CHANNEL } from './redis-keys.ts';
 import { CHANNEL_KEEP_MS, SCRIPT_CLOCK, SETTLE_MS } from './redis-script.ts';
 import type { RedisScript } from './redis-script.ts';
 
-const { publicationTtlMs, takeBackHoldMs, takeoverLimit, takeoverWindowMs, endedRetentionMs } = SESSION_RULES;
+const { publicationTtlMs, lapseMs, takeBackHoldMs, takeoverLimit, takeoverWindowMs, endedRetentionMs } =
+  SESSION_RULES;
 const { LIVE, GAP, ENDED } = session.SessionState;
 
 /**
@@ -30,22 +31,28 @@ local function keep()
   redis.call('PEXPIRE', session_of, ${CHANNEL_KEEP_MS})
   redis.call('PEXPIRE', publication, ${CHANNEL_KEEP_MS})
 end
--- A publication past its TTL: gap, from when it is noticed: a store that was away for longer than the grace time ends nothing.
--- A gap past the grace time: ended. Answers the state, and whether it changed.
-local function expire(id)
+-- A publication past its TTL, and so long after that was noticed: gap, from now: a store that was away for longer than the grace
+-- time ends nothing. A gap past the grace time: ended. Answers the state, and whether it changed.
+local function expire(id, lapse_ms)
   local state, since, grace = unpack(redis.call('HMGET', record_key(id), 'state', 'stateSinceMs', 'graceSeconds'))
   if not state then return nil, false end
-  local held, expires_at = unpack(redis.call('HMGET', publication, 'held', 'expiresAtMs'))
+  local held, expires_at, lapsed_at = unpack(redis.call('HMGET', publication, 'held', 'expiresAtMs', 'lapsedAtMs'))
   local has_changed = false
   if held == '1' and tonumber(expires_at) <= now then
-    redis.call('HSET', publication, 'held', '0')
-    held = '0'
+    if not lapsed_at or tonumber(lapsed_at) < tonumber(expires_at) then
+      lapsed_at = now
+      redis.call('HSET', publication, 'lapsedAtMs', text(now))
+    end
+    if now - lapsed_at >= lapse_ms then
+      redis.call('HSET', publication, 'held', '0')
+      held = '0'
+    end
   end
   if state == '${LIVE}' and held ~= '1' then
     change(id, 'state', '${GAP}', 'stateSinceMs', text(now), 'settledAtMs', text(now + ${SETTLE_MS}))
     state, since, has_changed = '${GAP}', now, true
   end
-  if state == '${GAP}' and now - since >= grace * 1000 then
+  if state == '${GAP}' and held ~= '1' and now - since >= grace * 1000 then
     change(id, 'state', '${ENDED}', 'stateSinceMs', text(now))
     redis.call('PEXPIRE', record_key(id), ${endedRetentionMs})
     state, has_changed = '${ENDED}', true
@@ -68,25 +75,29 @@ if not revision or revision < known then return { 'missing' } end
 `;
 
 /**
- * channel, policy is reject, grace in s, ingest, its address, role, encoder, request, random part of a ULID, preference is equal
- * → outcome, then records.
+ * channel, policy is reject, grace in s, ingest, its address, role, encoder, request, random part of a ULID, preference is equal,
+ * session that the claimant knows as open or '' → outcome, then records; 'missing' when the store has lost that session.
  */
 export const CLAIM_PUBLICATION: RedisScript = {
   name: 'millraceClaimPublication',
   keyCount: 4,
   lua: `${CHANNEL}
 local takeovers = KEYS[4]
-local is_reject, grace, ingest, address, role, encoder, request, random, is_equal = unpack(ARGV, 2, 10)
+local is_reject, grace, ingest, address, role, encoder, request, random, is_equal, known_id = unpack(ARGV, 2, 11)
 local before = redis.call('HMGET', publication, 'token', 'held', 'encoder', 'request', 'isNew', 'replaced', 'role', 'idle',
   'isFailover')
 local id = redis.call('GET', session_of)
 -- The answer to an earlier attempt was lost on the way.
 if before[2] == '1' and before[4] == request and id then
+  redis.call('HSET', publication, 'expiresAtMs', text(now + ${publicationTtlMs}))
   return { 'accepted', before[1], before[5], before[6], before[8], before[9], record(id) }
+end
+if known_id ~= '' and (not id or id < known_id or not redis.call('HGET', record_key(known_id), 'revision')) then
+  return { 'missing' }
 end
 local state, has_changed = nil, false
 if id then
-  state, has_changed = expire(id)
+  state, has_changed = expire(id, before[7] == role and 0 or ${lapseMs})
   if has_changed and state == '${ENDED}' then
     redis.call('RPUSH', untold, id)
     redis.call('PEXPIRE', untold, ${endedRetentionMs})
@@ -270,7 +281,7 @@ export const SWEEP_SESSION: RedisScript = {
 local told = {}
 local id = redis.call('GET', session_of)
 if id then
-  local _, has_changed = expire(id)
+  local _, has_changed = expire(id, ${lapseMs})
   if has_changed then told[1] = record(id) end
 end
 for _, ended in ipairs(redis.call('LRANGE', untold, 0, -1)) do
@@ -306,6 +317,11 @@ if not is_there then
   redis.call('SET', session_of, id)
   redis.call('HSET', record_key(id), 'revision', known)
   change(id, 'settledAtMs', text(now + ${SETTLE_MS}), unpack(ARGV, 10))
+  -- Nobody could come back while the store was away: a gap begins anew.
+  if is_held ~= '1' then redis.call('HSET', record_key(id), 'stateSinceMs', text(now)) end
+elseif is_held == '1' and redis.call('HGET', record_key(id), 'state') == '${GAP}' then
+  -- Somebody who does not hold it was first to bring it back.
+  change(id, 'state', '${LIVE}', 'stateSinceMs', text(now))
 end
 redis.call('HSET', publication, 'token', mine, 'held', is_held, 'expiresAtMs', text(now + ${publicationTtlMs}),
   'encoder', encoder, 'ingest', ingest, 'role', role, 'request', request, 'isNew', '0', 'replaced', '', 'idle', '0', 'isFailover', '0')

@@ -39,22 +39,24 @@ export class SessionSweeper {
     let index = await this.#index.read();
     // A monotonic clock of this process: only how often is at stake.
     if (performance.now() - this.#scannedAtMs >= SCAN_INTERVAL_MS) {
-      await this.#scan(index);
       this.#scannedAtMs = performance.now();
+      await this.#scan(index);
       index = await this.#index.read();
     }
     const open = [...index.values()].filter(({ state }) => state !== session.SessionState.ENDED);
     const channels = [...new Set(open.map(({ channel }) => channel))];
     const changed: session.SessionRecord[] = [];
-    let failure: unknown;
+    let failures = 0;
     await inBatches(channels, async (channel) => {
       try {
         changed.push(...(await this.#sweepChannel(channel)));
       } catch (error) {
-        failure = error;
+        failures += 1;
+        this.#logger.warn({ err: error, channel }, 'A channel could not be swept; its session may end late');
+        // One that is damaged holds up no other.
+        if (failures === channels.length) throw error;
       }
     });
-    if (failure !== undefined && changed.length === 0) throw failure;
     const [seconds] = await this.#redis.do((client) => client.time());
     const forgottenBeforeMs = Number(seconds) * 1000 - SESSION_RULES.endedRetentionMs;
     await inBatches([...index.values()], (entry) => this.#correct(entry, forgottenBeforeMs));
@@ -92,8 +94,13 @@ export class SessionSweeper {
     for (const key of found.flat()) {
       const [, channel, sessionId] = SESSION_KEY.exec(key) ?? [];
       if (channel === undefined || sessionId === undefined || index.has(sessionId)) continue;
-      const record = await this.#mirror.read(channel, sessionId);
-      if (record !== undefined) await this.#index.note(record);
+      try {
+        const record = await this.#mirror.read(channel, sessionId);
+        if (record !== undefined) await this.#index.note(record);
+      } catch (error) {
+        // Not ours, or of another version: there is nothing to list.
+        this.#logger.warn({ err: error, key }, 'A key of Redis is no session record; it is left alone');
+      }
     }
   }
 }

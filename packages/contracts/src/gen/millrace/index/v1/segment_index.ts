@@ -13,22 +13,27 @@ import { Row } from "../../sink/v1/rendition_sink.ts";
 export interface WatchRequest {
   /** The session. */
   sessionId: string;
+  /** True for the row that is not complete as well, again with each part of it. */
+  withParts: boolean;
 }
 
-/** Rows that were completed since the last message; the first message has the whole window. */
+/** Rows that are new since the last message; the first message has the whole window. */
 export interface WatchResponse {
-  /** Complete rows, in order within each rendition. */
+  /** Rows, in order within each rendition; complete ones only, unless parts were asked for. */
   rows: Row[];
 }
 
 function createBaseWatchRequest(): WatchRequest {
-  return { sessionId: "" };
+  return { sessionId: "", withParts: false };
 }
 
 export const WatchRequest: MessageFns<WatchRequest> = {
   encode(message: WatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.sessionId !== "") {
       writer.uint32(10).string(message.sessionId);
+    }
+    if (message.withParts !== false) {
+      writer.uint32(16).bool(message.withParts);
     }
     return writer;
   },
@@ -54,6 +59,14 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             message.sessionId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.withParts = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -73,6 +86,11 @@ export const WatchRequest: MessageFns<WatchRequest> = {
         : isSet(object.session_id)
         ? globalThis.String(object.session_id)
         : "",
+      withParts: isSet(object.withParts)
+        ? globalThis.Boolean(object.withParts)
+        : isSet(object.with_parts)
+        ? globalThis.Boolean(object.with_parts)
+        : false,
     };
   },
 
@@ -80,6 +98,9 @@ export const WatchRequest: MessageFns<WatchRequest> = {
     const obj: any = {};
     if (message.sessionId !== "") {
       obj.sessionId = message.sessionId;
+    }
+    if (message.withParts !== false) {
+      obj.withParts = message.withParts;
     }
     return obj;
   },
@@ -90,6 +111,7 @@ export const WatchRequest: MessageFns<WatchRequest> = {
   fromPartial(object: DeepPartial<WatchRequest>): WatchRequest {
     const message = createBaseWatchRequest();
     message.sessionId = object.sessionId ?? "";
+    message.withParts = object.withParts ?? false;
     return message;
   },
 };
@@ -164,7 +186,7 @@ export const WatchResponse: MessageFns<WatchResponse> = {
 /** Serves the rows of a session's renditions. */
 export type SegmentIndexService = typeof SegmentIndexService;
 export const SegmentIndexService = {
-  /** Streams the complete rows of the window, then new ones as they are completed, until the session has ended. */
+  /** Streams the rows of the window, then new ones as they are completed, until the session has ended. */
   watch: {
     path: "/millrace.index.v1.SegmentIndex/Watch" as const,
     requestStream: false as const,
@@ -177,7 +199,7 @@ export const SegmentIndexService = {
 } as const;
 
 export interface SegmentIndexServer extends UntypedServiceImplementation {
-  /** Streams the complete rows of the window, then new ones as they are completed, until the session has ended. */
+  /** Streams the rows of the window, then new ones as they are completed, until the session has ended. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
 }
 

@@ -156,6 +156,53 @@ export function presetToJSON(object: Preset): string {
   }
 }
 
+/** Whether a second worker runs beside the one that is on air. */
+export const Redundancy = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: 0,
+  /** NONE - One worker; another one takes over when it is gone. */
+  NONE: 1,
+  /** HOT - A standby encodes the same media and goes on within a part when the leader is late or gone. */
+  HOT: 2,
+} as const;
+
+export type Redundancy = typeof Redundancy[keyof typeof Redundancy];
+
+export namespace Redundancy {
+  export type UNSPECIFIED = typeof Redundancy.UNSPECIFIED;
+  export type NONE = typeof Redundancy.NONE;
+  export type HOT = typeof Redundancy.HOT;
+}
+
+export function redundancyFromJSON(object: any): Redundancy {
+  switch (object) {
+    case 0:
+    case "REDUNDANCY_UNSPECIFIED":
+      return Redundancy.UNSPECIFIED;
+    case 1:
+    case "REDUNDANCY_NONE":
+      return Redundancy.NONE;
+    case 2:
+    case "REDUNDANCY_HOT":
+      return Redundancy.HOT;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Redundancy");
+  }
+}
+
+export function redundancyToJSON(object: Redundancy): string {
+  switch (object) {
+    case Redundancy.UNSPECIFIED:
+      return "REDUNDANCY_UNSPECIFIED";
+    case Redundancy.NONE:
+      return "REDUNDANCY_NONE";
+    case Redundancy.HOT:
+      return "REDUNDANCY_HOT";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Redundancy");
+  }
+}
+
 /** Which of two encoders is on air when both are there, the one with the primary and the one with the backup key. */
 export const InputPreference = {
   /** UNSPECIFIED - Never sent. */
@@ -359,6 +406,8 @@ export interface Channel {
   audioBitrateBps: number;
   /** Which of two encoders is on air when both are there, the one with the primary and the one with the backup key. */
   inputPreference: InputPreference;
+  /** Whether a second worker runs beside the one that is on air. */
+  redundancy: Redundancy;
 }
 
 /** One elementary stream of a period, as the encoder sends it. */
@@ -476,6 +525,8 @@ export interface Presentation {
   preset: Preset;
   /** True: encoded rungs keep the source's variable frame times. */
   isVariableFrameRate: boolean;
+  /** Whether a second worker runs beside the one that is on air. */
+  redundancy: Redundancy;
 }
 
 /** A process of the platform that others call. */
@@ -792,6 +843,7 @@ function createBaseChannel(): Channel {
     windowSegments: 0,
     audioBitrateBps: 0,
     inputPreference: 0,
+    redundancy: 0,
   };
 }
 
@@ -832,6 +884,9 @@ export const Channel: MessageFns<Channel> = {
     }
     if (message.inputPreference !== 0) {
       writer.uint32(96).int32(message.inputPreference);
+    }
+    if (message.redundancy !== 0) {
+      writer.uint32(104).int32(message.redundancy);
     }
     return writer;
   },
@@ -945,6 +1000,14 @@ export const Channel: MessageFns<Channel> = {
             message.inputPreference = reader.int32() as any;
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.redundancy = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1007,6 +1070,7 @@ export const Channel: MessageFns<Channel> = {
         : isSet(object.input_preference)
         ? inputPreferenceFromJSON(object.input_preference)
         : 0,
+      redundancy: isSet(object.redundancy) ? redundancyFromJSON(object.redundancy) : 0,
     };
   },
 
@@ -1048,6 +1112,9 @@ export const Channel: MessageFns<Channel> = {
     if (message.inputPreference !== 0) {
       obj.inputPreference = inputPreferenceToJSON(message.inputPreference);
     }
+    if (message.redundancy !== 0) {
+      obj.redundancy = redundancyToJSON(message.redundancy);
+    }
     return obj;
   },
 
@@ -1073,6 +1140,7 @@ export const Channel: MessageFns<Channel> = {
     message.windowSegments = object.windowSegments ?? 0;
     message.audioBitrateBps = object.audioBitrateBps ?? 0;
     message.inputPreference = object.inputPreference ?? 0;
+    message.redundancy = object.redundancy ?? 0;
     return message;
   },
 };
@@ -1888,6 +1956,7 @@ function createBasePresentation(): Presentation {
     availabilityStartMs: 0,
     preset: 0,
     isVariableFrameRate: false,
+    redundancy: 0,
   };
 }
 
@@ -1919,6 +1988,9 @@ export const Presentation: MessageFns<Presentation> = {
     }
     if (message.isVariableFrameRate !== false) {
       writer.uint32(72).bool(message.isVariableFrameRate);
+    }
+    if (message.redundancy !== 0) {
+      writer.uint32(80).int32(message.redundancy);
     }
     return writer;
   },
@@ -2008,6 +2080,14 @@ export const Presentation: MessageFns<Presentation> = {
             message.isVariableFrameRate = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.redundancy = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2061,6 +2141,7 @@ export const Presentation: MessageFns<Presentation> = {
         : isSet(object.is_variable_frame_rate)
         ? globalThis.Boolean(object.is_variable_frame_rate)
         : false,
+      redundancy: isSet(object.redundancy) ? redundancyFromJSON(object.redundancy) : 0,
     };
   },
 
@@ -2093,6 +2174,9 @@ export const Presentation: MessageFns<Presentation> = {
     if (message.isVariableFrameRate !== false) {
       obj.isVariableFrameRate = message.isVariableFrameRate;
     }
+    if (message.redundancy !== 0) {
+      obj.redundancy = redundancyToJSON(message.redundancy);
+    }
     return obj;
   },
 
@@ -2115,6 +2199,7 @@ export const Presentation: MessageFns<Presentation> = {
     message.availabilityStartMs = object.availabilityStartMs ?? 0;
     message.preset = object.preset ?? 0;
     message.isVariableFrameRate = object.isVariableFrameRate ?? false;
+    message.redundancy = object.redundancy ?? 0;
     return message;
   },
 };
