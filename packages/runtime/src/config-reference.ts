@@ -75,6 +75,7 @@ interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly items?: JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
+  readonly enum?: readonly unknown[];
   readonly description?: string;
   readonly default?: unknown;
   readonly secret?: boolean;
@@ -94,12 +95,19 @@ function walk(schema: JsonSchema, path: readonly string[], settings: Setting[]):
       path: fieldPath.join('.'),
       environment: environmentName(fieldPath),
       type,
-      description: field.description ?? '',
+      description: describe(field),
       isSecret: field.secret === true,
       ...(field.alias === undefined ? {} : { alias: field.alias }),
       ...(field.default === undefined ? {} : { defaultText: JSON.stringify(field.default) }),
     });
   }
+}
+
+/** What it is for, and what may be chosen. */
+function describe({ description = '', enum: choices = [] }: JsonSchema): string {
+  const words = choices.map(String);
+  if (words.every((word) => description.includes(`\`${word}\``))) return description;
+  return `${description} One of ${words.map((word) => `\`${word}\``).join(', ')}.`.trim();
 }
 
 function typeOf(field: JsonSchema): Setting['type'] | undefined {

@@ -153,5 +153,7 @@ describe('configuration', () => {
     expect(help).toContain('--rtmp.connectionTimeoutMs  (MILLRACE_RTMP_CONNECTION_TIMEOUT_MS)');
     expect(help).toContain('[default 1935]');
     expect(help).toContain('MILLRACE_ADMIN_TOKEN_FILE');
+    const choices = formatHelp('test', z.object({ level: z.enum(['low', 'high']).describe('How much.') }));
+    expect(choices).toContain('How much. One of `low`, `high`.');
   });
 });

@@ -10,4 +10,6 @@ export { describeMediaRelay } from './ports/media-relay.contract.ts';
 export type { MediaRelayFixture } from './ports/media-relay.contract.ts';
 export { describeOverGrpc } from './adapters/grpc/testing/loopback.ts';
 export type { Loopback, StartLoopback } from './adapters/grpc/testing/loopback.ts';
-export { useRedisServer } from './testing/redis-fixture.ts';
+export { eventually } from './testing/eventually.ts';
+export { useRedis, useRedisServer } from './testing/redis-fixture.ts';
+export { startRedisCluster, startSecuredRedis } from './testing/redis-topologies.ts';

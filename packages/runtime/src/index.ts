@@ -7,6 +7,7 @@ export { ConflatingQueue } from './conflating-queue.ts';
 export { createEventEmitter } from './event-emitter.ts';
 export { createListenerMetrics, listenFor } from './http-server.ts';
 export type { HttpHandler, HttpService, ListenerAddresses } from './http-server.ts';
+export { jittered } from './jitter.ts';
 export { adminListenerSchema, httpListenerSchema, logLevelSchema } from './listener-config.ts';
 export type { AdminListenerConfig, HttpListenerConfig } from './listener-config.ts';
 export { watchInstances } from './known-instances.ts';
@@ -18,7 +19,14 @@ export { createRegistry } from './metrics.ts';
 export { choosePackagers, isWilling, PLACED_PACKAGERS, rankPackagers } from './placement.ts';
 export { openPlatform } from './platform.ts';
 export type { Platform } from './platform.ts';
-export { grpcClientSchema, grpcListenerSchema, platformSections } from './platform-config.ts';
+export { parseRedisUrl } from './adapters/redis/redis-url.ts';
+export {
+  advertised,
+  grpcClientSchema,
+  grpcListenerSchema,
+  platformSections,
+  registeredGrpcListenerSchema,
+} from './platform-config.ts';
 export type { GrpcListenerConfig, PlatformConfig } from './platform-config.ts';
 export { keepRegistered } from './registration.ts';
 export { createGuardMetrics, createOutboundGuard } from './outbound-guard.ts';
@@ -72,7 +80,14 @@ export { RedisSessionStore } from './adapters/redis-session-store.ts';
 export type { Control } from './ports/control.ts';
 export type { EventBus, EventEmitter, EventEnvelope, EventHandler } from './ports/event-bus.ts';
 export type { InstanceDirectory, InstanceKind, InstanceRegistration } from './ports/instance-directory.ts';
-export type { Lease, LeaseState, LeaseStore, SessionRef, UnclaimedSessions } from './ports/lease-store.ts';
+export type {
+  Lease,
+  LeaseState,
+  LeaseStore,
+  SessionRef,
+  Standby,
+  UnclaimedSessions,
+} from './ports/lease-store.ts';
 export type { MediaRelay } from './ports/media-relay.ts';
 export type { RenditionSink, SinkStream } from './ports/rendition-sink.ts';
 export type { SegmentIndex } from './ports/segment-index.ts';

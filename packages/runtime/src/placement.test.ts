@@ -6,6 +6,7 @@ const packager = (id: string, change: Partial<InstanceRegistration> = {}): Insta
   kind: 'packager',
   id,
   address: `${id}:9102`,
+  runId: '',
   capacityUnits: 10,
   loadUnits: 0,
   isDraining: false,

@@ -12,26 +12,52 @@ export const platformSections = {
   events: eventsConfigSchema,
 } as const;
 
-/** The `grpc` section of a service that serves others. */
-export function grpcListenerSchema(defaultPort: number) {
-  return z
-    .object({
-      host: z.string().default('127.0.0.1').describe('Address that gRPC listens on.'),
-      port: z
-        .number()
-        .int()
-        .min(0)
-        .max(65_535)
-        .default(defaultPort)
-        .describe('Port that gRPC listens on; 0 lets the system choose.'),
-      advertisedAddress: z
-        .string()
-        .regex(ADDRESS, 'must be host:port')
-        .optional()
-        .describe('Where other services reach this one, host:port; host and port when absent.'),
-      tls: grpcTlsSchema,
+/** Listening on these is listening on every address. */
+const UNSPECIFIED_HOSTS = new Set(['0.0.0.0', '::']);
+
+/** A listener that registrations tell others of: one on every address has to say where it is reached. */
+export function advertised<S extends z.ZodRawShape>(listener: z.ZodObject<S>, description: string) {
+  return listener
+    .extend({
+      advertisedAddress: z.string().regex(ADDRESS, 'must be host:port').optional().describe(description),
     })
-    .prefault({});
+    .refine(
+      (value) => {
+        const { host, advertisedAddress } = value as { host?: unknown; advertisedAddress?: unknown };
+        return advertisedAddress !== undefined || !UNSPECIFIED_HOSTS.has(String(host));
+      },
+      {
+        path: ['advertisedAddress'],
+        message: 'has to be set where host is every address: others are told of it',
+      },
+    );
+}
+
+/** The `grpc` section of a service that serves others, which know where it is. */
+export function grpcListenerSchema(defaultPort: number) {
+  return grpcListener(defaultPort).prefault({});
+}
+
+/** The `grpc` section of a service that others hear of by its registration. */
+export function registeredGrpcListenerSchema(defaultPort: number) {
+  return advertised(
+    grpcListener(defaultPort),
+    'Where other services reach this one, host:port; host and port when absent.',
+  ).prefault({});
+}
+
+function grpcListener(defaultPort: number) {
+  return z.object({
+    host: z.string().default('127.0.0.1').describe('Address that gRPC listens on.'),
+    port: z
+      .number()
+      .int()
+      .min(0)
+      .max(65_535)
+      .default(defaultPort)
+      .describe('Port that gRPC listens on; 0 lets the system choose.'),
+    tls: grpcTlsSchema,
+  });
 }
 
 /** The `grpc` section of a service that only calls others. */

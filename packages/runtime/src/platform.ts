@@ -22,6 +22,9 @@ import type { SessionStore } from './ports/session-store.ts';
 import { stopInOrder } from './stop-in-order.ts';
 import type { Stoppable } from './stop-in-order.ts';
 
+/** A start waits so long for Redis. */
+const REDIS_WAIT_MS = 2000;
+
 /** What a service that is a process of its own is built on: the ports of the platform on Redis, Kafka and gRPC. */
 export interface Platform extends Stoppable {
   readonly redis: RedisConnection;
@@ -32,6 +35,8 @@ export interface Platform extends Stoppable {
   readonly events: EventEmitter;
   readonly peers: SessionPeers;
   readonly grpcMetrics: GrpcMetrics;
+  /** Resolves when Redis answers, after 2 s at most: what a service begins before that fails, and goes on without it. */
+  begun(): Promise<void>;
   /** Connects the event bus: called when the service is ready, since the client takes its time to load. */
   startEvents(): void;
 }
@@ -73,6 +78,7 @@ export function openPlatform(
     peers,
     grpcMetrics,
     startEvents: startBus,
+    begun: () => redis.ready(AbortSignal.timeout(REDIS_WAIT_MS)).catch(() => undefined),
     // Events are told until the end; Redis goes last, since what stops before may still write to it.
     stop: (deadlineMs) =>
       stopInOrder(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from './logger.ts';
 import type { InstanceDirectory, InstanceRegistration } from './ports/instance-directory.ts';
 import type { Stoppable } from './stop-in-order.ts';
@@ -8,19 +9,34 @@ const RENEW_INTERVAL_MS = 1000;
 /**
  * Keeps an instance registered, with what it says of itself at each moment, until it is stopped.
  *
- * A directory that is away is tried again every second; that is said once, and once when it is back. `stop` takes the
- * registration back.
+ * A directory that is away is tried again every second; that is said once, and once when it is back. So is another process that
+ * registers under the same id. `stop` takes the registration back.
  */
 export function keepRegistered(
   directory: InstanceDirectory,
-  registration: () => InstanceRegistration,
+  registration: () => Omit<InstanceRegistration, 'runId'>,
   logger: Logger,
 ): Stoppable {
+  const runId = randomUUID();
   let hasFailed = false;
+  let isRegistered = false;
+  let hasTwin = false;
   let renewing: Promise<void> | undefined;
+  const noteTwin = (isThere: boolean): void => {
+    if (isThere && !hasTwin) {
+      const { kind, id } = registration();
+      logger.error(
+        { id: 'INSTANCE_NAME_TAKEN' },
+        `Another ${kind} calls itself ${id} as well, so that sessions reach either: give each its own name (--instance)`,
+      );
+    }
+    hasTwin = isThere;
+  };
   const renew = async (): Promise<void> => {
     try {
-      await directory.register(registration());
+      const before = await directory.register({ ...registration(), runId });
+      noteTwin(isRegistered && before !== undefined && before.runId !== runId);
+      isRegistered = true;
       if (hasFailed) logger.info('This instance is registered again');
       hasFailed = false;
     } catch (error) {

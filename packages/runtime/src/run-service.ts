@@ -28,7 +28,7 @@ export async function runService<S extends z.ZodObject>(options: {
   readonly start: (config: z.infer<S>) => Promise<RunningService>;
 }): Promise<void> {
   const argv = process.argv.slice(2);
-  if (argv.includes('--help')) {
+  if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(formatHelp(options.service, options.schema));
     return;
   }

@@ -1,4 +1,9 @@
-import { adminListenerSchema, grpcListenerSchema, logLevelSchema, platformSections } from '@millrace/runtime';
+import {
+  adminListenerSchema,
+  logLevelSchema,
+  platformSections,
+  registeredGrpcListenerSchema,
+} from '@millrace/runtime';
 import { z } from 'zod';
 
 const positive = z.number().int().positive();
@@ -11,7 +16,7 @@ export const ingestConfigSchema = z.object({
     .string()
     .min(1)
     .default('ingest-1')
-    .describe('Name of this ingest in records, events and logs.'),
+    .describe('Name of this ingest in records, events and logs: no other ingest may have it.'),
   rtmp: z
     .object({
       host: z.string().default('127.0.0.1').describe('Address that RTMP listens on.'),
@@ -96,7 +101,9 @@ export const ingestConfigSchema = z.object({
     .prefault({}),
   storeHoldSeconds: seconds
     .default(10)
-    .describe('How long a new publication is held while the session store does not answer.'),
+    .describe(
+      'How long a new publication is held while its stream key cannot be checked or the session store does not answer.',
+    ),
   ring: z
     .object({
       seconds: positive
@@ -119,7 +126,7 @@ export type IngestConfig = z.infer<typeof ingestConfigSchema>;
 /** Settings of an ingest that is a process of its own. */
 export const ingestServiceConfigSchema = ingestConfigSchema.extend({
   admin: adminListenerSchema(9201),
-  grpc: grpcListenerSchema(9101),
+  grpc: registeredGrpcListenerSchema(9101),
   control: z
     .object({
       address: z

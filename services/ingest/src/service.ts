@@ -45,6 +45,7 @@ export async function startIngestService(
     await stopInOrder(started, deadlineMs);
   };
   try {
+    await platform.begun();
     const channel = await GrpcChannel.open({
       ...{ address: config.control.address, tls: grpc.tls, limits: MESSAGE_LIMITS.control, logger },
     });

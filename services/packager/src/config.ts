@@ -1,6 +1,7 @@
 import {
   adminListenerSchema,
-  grpcListenerSchema,
+  advertised,
+  registeredGrpcListenerSchema,
   httpListenerSchema,
   logLevelSchema,
   platformSections,
@@ -69,20 +70,12 @@ export const packagerServiceConfigSchema = packagerConfigSchema.extend({
     .string()
     .min(1)
     .default('packager-1')
-    .describe('Name of this packager in placements, events and logs.'),
-  http: httpListenerSchema(8081)
-    .unwrap()
-    .extend({
-      advertisedAddress: z
-        .string()
-        .regex(/^([^\s:,/]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'must be host:port')
-        .optional()
-        .describe(
-          'Where other packagers reach public HTTP of this one, host:port; host and port when absent.',
-        ),
-    })
-    .prefault({}),
-  grpc: grpcListenerSchema(9102),
+    .describe('Name of this packager in placements, events and logs: no other packager may have it.'),
+  http: advertised(
+    httpListenerSchema(8081).unwrap(),
+    'Where other packagers reach public HTTP of this one, host:port; host and port when absent.',
+  ).prefault({}),
+  grpc: registeredGrpcListenerSchema(9102),
   ...platformSections,
 });
 

@@ -40,7 +40,11 @@ async function startPair(
 }
 
 function read(packager: PackagerHarness, sessionId: string): AsyncIterator<segmentIndex.WatchResponse> {
-  return packager.packager.index.watch({ sessionId }, new AbortController().signal)[Symbol.asyncIterator]();
+  const watched = packager.packager.index.watch(
+    { sessionId, withParts: false },
+    new AbortController().signal,
+  );
+  return watched[Symbol.asyncIterator]();
 }
 
 function refusals(packager: PackagerHarness, reason: string): Promise<number> {

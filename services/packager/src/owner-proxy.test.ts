@@ -46,7 +46,7 @@ async function registerFake(
 }
 
 function ghost(id: string, httpAddress: string): InstanceRegistration {
-  const load = { capacityUnits: 10, loadUnits: 0, isDraining: false };
+  const load = { runId: '', capacityUnits: 10, loadUnits: 0, isDraining: false };
   return { kind: 'packager', id, address: id, httpAddress, ...load };
 }
 

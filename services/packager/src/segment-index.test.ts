@@ -7,7 +7,7 @@ test('readers of the segment index are let go when the packager stops, and hold 
   const { index } = harness.packager;
   const abort = new AbortController();
   const next = (signal: AbortSignal): Promise<IteratorResult<unknown>> =>
-    index.watch({ sessionId: harness.sessionId }, signal)[Symbol.asyncIterator]().next();
+    index.watch({ sessionId: harness.sessionId, withParts: false }, signal)[Symbol.asyncIterator]().next();
   const waiters = (): Promise<number> => harness.metric('millrace_packager_index_readers');
   try {
     const aborted = next(abort.signal);

@@ -19,8 +19,6 @@ import { startPackager } from './app.ts';
 import type { PackagerServiceConfig } from './config.ts';
 
 const SERVICE = 'packager';
-/** A start waits so long for Redis, and goes on without it: what workers bring can be taken when it is back. */
-const REDIS_WAIT_MS = 2000;
 
 /** A packager that is a process of its own. */
 export interface RunningPackagerService extends Stoppable, ListenerAddresses {
@@ -43,9 +41,9 @@ export async function startPackagerService(
     await stopInOrder(started, deadlineMs);
   };
   try {
-    const { redis, sessions, leases, events, instances, grpcMetrics } = platform;
+    const { sessions, leases, events, instances, grpcMetrics } = platform;
     // Whoever is asked before it knows of sessions and of other packagers can only say "later".
-    await redis.ready(AbortSignal.timeout(REDIS_WAIT_MS)).catch(() => undefined);
+    await platform.begun();
     const copies = new GrpcSessionCopies({ tls: grpc.tls, logger });
     const packagers = watchInstances(instances, 'packager', logger);
     started.unshift(packagers, { stop: () => copies.close() });

@@ -136,7 +136,10 @@ describe('a packager that joins', () => {
     await packagers.publishParts([toA], FIRST_K);
     const b = await packagers.add('b');
     await expect(packagers.open('b')).rejects.toMatchObject({ code: 'UNAVAILABLE', id: 'PACKAGER_FILLING' });
-    const watch = b.packager.index.watch({ sessionId: packagers.sessionId }, new AbortController().signal);
+    const watch = b.packager.index.watch(
+      { sessionId: packagers.sessionId, withParts: false },
+      new AbortController().signal,
+    );
     await expect(watch[Symbol.asyncIterator]().next()).rejects.toMatchObject({ id: 'PACKAGER_FILLING' });
     // Viewers are answered from there all the same.
     await expectSame(packagers, 'a', 'b', 1);

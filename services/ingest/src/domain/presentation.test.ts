@@ -29,6 +29,7 @@ const CHANNEL: session.Channel = {
   ladder: LADDER,
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
+  redundancy: session.Redundancy.NONE,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
   inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,

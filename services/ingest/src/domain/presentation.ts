@@ -84,6 +84,7 @@ export function planPresentation(facts: OpeningFacts): session.Presentation {
     availabilityStartMs: Math.round(facts.utcOffsetUs / 1000) + marginMs,
     preset: isQuality ? session.Preset.QUALITY : session.Preset.LOW_LATENCY,
     isVariableFrameRate: channel.isVariableFrameRate,
+    redundancy: channel.redundancy,
   };
 }
 

@@ -27,6 +27,7 @@ const CHANNEL: session.Channel = {
   ladder: [],
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
+  redundancy: session.Redundancy.NONE,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
   inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,
@@ -149,6 +150,8 @@ test('a publication that expired while the process stood still is claimed again;
   const sessionId = publication.live.session.id;
 
   clock.advance(1500);
+  expect(await store.sweep()).toEqual([]);
+  clock.advance(1500);
   const [gap] = await store.sweep();
   expect(gap?.state).toBe(session.SessionState.GAP);
   for await (const record of store.watch(AbortSignal.timeout(5000))) {
@@ -158,6 +161,8 @@ test('a publication that expired while the process stood still is claimed again;
   expect(publication.live.session.id).toBe(sessionId);
   expect(publication.hasEnded).toBe(false);
 
+  clock.advance(1500);
+  await store.sweep();
   clock.advance(1500);
   await store.sweep();
   const other = await store.claimPublication(claimOfAnother());

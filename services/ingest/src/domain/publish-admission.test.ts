@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { control, session } from '@millrace/contracts';
-import { createLogger } from '@millrace/runtime';
+import { createLogger, ServiceError } from '@millrace/runtime';
 import type { PublishClaim, PublishOutcome } from '@millrace/runtime';
 import { ingestConfigSchema } from '../config.ts';
 import { KeyAttempts } from './key-attempts.ts';
@@ -16,6 +16,7 @@ const CHANNEL: session.Channel = {
   ladder: [],
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
+  redundancy: session.Redundancy.NONE,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
   inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,
@@ -125,6 +126,34 @@ describe('admission', () => {
       control: {
         authorizePublish: async () => {
           throw new Error('down');
+        },
+      },
+    });
+    await expect(admission.admit(requestOf())).rejects.toMatchObject({ id: 'INGEST_CONTROL_UNAVAILABLE' });
+  });
+
+  test('a publication is held while its key cannot be checked, and admitted when it can', async () => {
+    let attempts = 0;
+    const { admission } = admissionOf({
+      storeHoldMs: 5000,
+      control: {
+        authorizePublish: async () => {
+          attempts += 1;
+          if (attempts === 1) throw new ServiceError('UNAVAILABLE', 'DOWN', 'down', { retryable: true });
+          const value = { channel: CHANNEL, role: control.PublishRole.PRIMARY, streamKeyId: 'k1' };
+          return { result: { $case: 'grant', value } };
+        },
+      },
+    });
+    expect((await admission.admit(requestOf())).granted?.token).toBe(5);
+    expect(attempts).toBe(2);
+  });
+
+  test('a key that cannot be checked in time is refused with what to do', async () => {
+    const { admission } = admissionOf({
+      control: {
+        authorizePublish: async () => {
+          throw new ServiceError('UNAVAILABLE', 'DOWN', 'down', { retryable: true });
         },
       },
     });

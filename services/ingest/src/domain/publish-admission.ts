@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { control } from '@millrace/contracts';
 import type { session } from '@millrace/contracts';
-import { ServiceError } from '@millrace/runtime';
+import { jittered, ServiceError } from '@millrace/runtime';
 import type { Clock, Control, Logger, PublishClaim, PublishOutcome, SessionStore } from '@millrace/runtime';
 import { withDeadline } from './deadline.ts';
 import type { KeyAttempts, KeyOutcome } from './key-attempts.ts';
@@ -50,7 +50,7 @@ export interface AdmissionDependencies {
   /** Where workers reach the relay, once they can. */
   readonly address: Promise<string>;
   readonly apps: readonly string[];
-  /** How long a publication is held while the store does not answer. */
+  /** How long a publication is held while its key cannot be checked or the store does not answer. */
   readonly storeHoldMs: number;
   readonly attempts: KeyAttempts;
 }
@@ -135,7 +135,7 @@ export class PublishAdmission {
     let outcome: KeyOutcome = 'unknown';
     let holdMs = 0;
     try {
-      const { result } = await this.#ask({ app, streamKeySha256, remoteAddress });
+      const { result } = await this.#ask({ app, streamKeySha256, remoteAddress }, signal);
       outcome = outcomeOf(result);
       if (result?.$case === 'grant') return result.value;
       if (result?.value === control.PublishRefusal.APP) throw unknownApp(apps);
@@ -147,13 +147,30 @@ export class PublishAdmission {
     throw keyRejected();
   }
 
-  async #ask(request: control.AuthorizePublishRequest): Promise<control.AuthorizePublishResponse> {
-    const { control: authority, logger } = this.#dependencies;
-    try {
-      return await withDeadline(authority.authorizePublish(request), CONTROL_DEADLINE_MS);
-    } catch (error) {
-      logger.error({ err: error }, 'Stream keys cannot be checked; publications are refused until they can');
-      throw controlUnavailable(error);
+  /** Asks whose key it is; whoever cannot say so just now is given some time. */
+  async #ask(
+    request: control.AuthorizePublishRequest,
+    signal: AbortSignal,
+  ): Promise<control.AuthorizePublishResponse> {
+    const { control: authority, clock, storeHoldMs, logger } = this.#dependencies;
+    const deadlineMs = clock() + storeHoldMs;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await withDeadline(authority.authorizePublish(request), CONTROL_DEADLINE_MS);
+      } catch (error) {
+        if (signal.aborted) throw abandoned();
+        const isRetryable = error instanceof ServiceError && error.retryable;
+        if (!isRetryable || clock() + RETRY_INTERVAL_MS >= deadlineMs) {
+          logger.error(
+            { err: error },
+            'Stream keys cannot be checked; publications are refused until they can',
+          );
+          throw controlUnavailable(error);
+        }
+        if (attempt === 1)
+          logger.warn({ err: error }, 'A stream key cannot be checked; holding a publication');
+        await new Promise((resolve) => setTimeout(resolve, jittered(RETRY_INTERVAL_MS)));
+      }
     }
   }
 
@@ -179,7 +196,7 @@ export class PublishAdmission {
             'The session store fails; holding a publication',
           );
         }
-        await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
+        await new Promise((resolve) => setTimeout(resolve, jittered(RETRY_INTERVAL_MS)));
       }
     }
   }

@@ -1,3 +1,4 @@
+import { jittered } from '@millrace/runtime';
 import type { Logger, SessionChange, SessionStore } from '@millrace/runtime';
 import { withDeadline } from './deadline.ts';
 
@@ -102,7 +103,7 @@ export class RecordWriter {
       } catch (error) {
         this.#noteFailure(error);
         this.#putBack(change);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL_MS));
+        await new Promise((resolve) => setTimeout(resolve, jittered(RETRY_INTERVAL_MS)));
       }
     }
   }

@@ -3,6 +3,8 @@ import type { EncoderFeed, LossReason } from './encoder-feed.ts';
 import type { EncoderMetadata } from './encoder-metadata.ts';
 import { MediaInput } from './media-input.ts';
 import type { Publication } from './publication.ts';
+import { spliceWindow } from './splice-window.ts';
+import type { SpliceWindow } from './splice-window.ts';
 import { StandbyBuffer } from './standby-buffer.ts';
 
 /** A claim that was granted. */
@@ -26,9 +28,6 @@ export interface StandbyEncoderOptions {
   readonly onEnd: (encoder: StandbyEncoder, reason: LossReason) => void;
 }
 
-/** An encoder follows on the other one with the first IDR that comes in this time, or else with the last before: some is seen twice. */
-const MAX_MISSING_MS = 800;
-
 /**
  * One of the two encoders of a channel with a primary and a backup: on air, or standing by until the other one is gone.
  *
@@ -44,8 +43,8 @@ export class StandbyEncoder implements EncoderFeed {
   readonly #buffer: StandbyBuffer;
   #metadata: EncoderMetadata | undefined;
   #publication: Publication | undefined;
-  /** On air, and waiting for the IDR to begin with: when the other encoder was last heard of. */
-  #followsFromMs: number | undefined;
+  /** On air, and waiting for the IDR to begin with: the first in this time, or else the last before. */
+  #spliceWindow: SpliceWindow | undefined;
   #isClaiming = false;
   /** It was on air, and does not know yet who is now. */
   #wasReplaced = false;
@@ -75,7 +74,7 @@ export class StandbyEncoder implements EncoderFeed {
     if (this.#hasEnded) return;
     const result = this.#input.push(kind, timestampMs, body);
     const nowMs = this.#options.clock();
-    if (this.#publication === undefined || this.#followsFromMs !== undefined) {
+    if (this.#publication === undefined || this.#spliceWindow !== undefined) {
       if (result.malformed === undefined) this.#buffer.add(result, nowMs);
       this.#follow(nowMs);
       return;
@@ -107,7 +106,7 @@ export class StandbyEncoder implements EncoderFeed {
     this.#publication = open(granted, (reason) => this.#leftAir(reason));
     this.#wasReplaced = false;
     if (this.#metadata !== undefined) this.#publication.setMetadata(this.#metadata);
-    this.#followsFromMs = nowMs - granted.idleMs;
+    this.#spliceWindow = spliceWindow(granted, nowMs);
     this.#follow(nowMs);
   }
 
@@ -126,11 +125,10 @@ export class StandbyEncoder implements EncoderFeed {
 
   /** Gives the publication what it begins with, once that is there. */
   #follow(nowMs: number): void {
-    const fromMs = this.#followsFromMs;
-    if (this.#publication === undefined || fromMs === undefined) return;
-    const untilMs = fromMs + MAX_MISSING_MS;
+    if (this.#publication === undefined || this.#spliceWindow === undefined) return;
+    const { fromMs, untilMs } = this.#spliceWindow;
     if (nowMs < untilMs && !this.#buffer.canBeginBetween(fromMs, untilMs)) return;
-    this.#followsFromMs = undefined;
+    this.#spliceWindow = undefined;
     const inputs = this.#buffer.take(fromMs, untilMs);
     for (const { result, arrivalMs } of inputs) this.#publication.take(result, arrivalMs);
   }
@@ -159,7 +157,7 @@ export class StandbyEncoder implements EncoderFeed {
 
   #leftAir(reason: LossReason): void {
     this.#publication = undefined;
-    this.#followsFromMs = undefined;
+    this.#spliceWindow = undefined;
     if (this.#hasEnded) return;
     if (reason !== 'taken-over') this.end(reason);
     // By one of the other role, for which it steps back, or by one of its own, to which it has lost the channel.

@@ -140,6 +140,7 @@ export const DEFAULT_CHANNEL: session.Channel = {
   ],
   preset: session.Preset.LOW_LATENCY,
   isVariableFrameRate: false,
+  redundancy: session.Redundancy.NONE,
   takeoverPolicy: session.TakeoverPolicy.TAKEOVER,
   inputPreference: session.InputPreference.PRIMARY,
   graceSeconds: 30,

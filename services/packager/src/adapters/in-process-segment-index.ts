@@ -1,7 +1,7 @@
 import type { segmentIndex, sink } from '@millrace/contracts';
 import type { SegmentIndex } from '@millrace/runtime';
 import type { SessionDirectory } from '../domain/session-directory.ts';
-import type { SessionWindow } from '../domain/session-window.ts';
+import type { RenditionWindow } from '../domain/rendition-window.ts';
 import { waitInRoom } from '../domain/wait-in-room.ts';
 
 /**
@@ -20,16 +20,22 @@ export class InProcessSegmentIndex implements SegmentIndex {
     request: segmentIndex.WatchRequest,
     signal: AbortSignal,
   ): AsyncIterable<segmentIndex.WatchResponse> {
-    const { sessionId } = request;
+    const { sessionId, withParts } = request;
     const limit = this.#directory.readerLimit;
     const window = await this.#directory.held(sessionId, { signal, limit });
     if (window === undefined) return;
-    /** Media sequence number of the last row that was given, by rendition. */
-    const given = new Map<string, number>();
-    const hasNews = (): boolean => window.isFinished || newRows(window, given).length > 0;
-    while (await waitInRoom(window.waiters, hasNews, { signal, limit })) {
-      const rows = newRows(window, given);
-      for (const row of rows) given.set(row.renditionId, row.msn);
+    /** What the reader has of each rendition. */
+    const given = new Map<string, Given>();
+    const newRows = (): sink.Row[] =>
+      [...window.renditions].flatMap((rendition) =>
+        newRowsOf(rendition, given.get(rendition.renditionId) ?? NOTHING, withParts),
+      );
+    const hasNews = (): boolean => window.isFinished || newRows().length > 0;
+    const room = withParts ? window.changes : window.waiters;
+    while (await waitInRoom(room, hasNews, { signal, limit })) {
+      const rows = newRows();
+      for (const { renditionId, msn, isComplete, parts } of rows)
+        given.set(renditionId, isComplete ? { msn, parts: 0 } : { msn: msn - 1, parts: parts.length });
       if (rows.length > 0) yield { rows };
       // Rows may have come while the reader was busy with these.
       else if (window.isFinished) return;
@@ -37,12 +43,18 @@ export class InProcessSegmentIndex implements SegmentIndex {
   }
 }
 
-function newRows(window: SessionWindow, given: ReadonlyMap<string, number>): sink.Row[] {
-  const rows: sink.Row[] = [];
-  for (const rendition of window.renditions) {
-    const lastGiven = given.get(rendition.renditionId) ?? -1;
-    if ((rendition.lastComplete?.msn ?? -1) <= lastGiven) continue;
-    for (const segment of rendition.window()) if (segment.msn > lastGiven) rows.push(segment.toRow());
-  }
-  return rows;
+/** What a reader has of a rendition: every complete row up to a media sequence number, and parts of the row after it. */
+interface Given {
+  readonly msn: number;
+  readonly parts: number;
+}
+
+const NOTHING: Given = { msn: -1, parts: 0 };
+
+function newRowsOf(rendition: RenditionWindow, { msn, parts }: Given, withParts: boolean): sink.Row[] {
+  const hasRow = (rendition.lastComplete?.msn ?? -1) > msn;
+  const rows = hasRow ? rendition.window().filter((segment) => segment.msn > msn) : [];
+  const open = withParts ? rendition.incomplete : undefined;
+  const hasPart = open !== undefined && (open.msn > msn + 1 || hasRow || open.parts.length > parts);
+  return [...rows, ...(hasPart ? [open] : [])].map((segment) => segment.toRow());
 }

@@ -1,6 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { jittered } from '@millrace/runtime';
 import type { Logger } from '@millrace/runtime';
 import { makeEntity } from './entity.ts';
 import type { Entity, ObjectKind } from './entity.ts';
@@ -124,7 +125,7 @@ export class OwnerProxy {
     const givesUpAtMs = performance.now() + PATIENCE_MS;
     let outcome = await this.#askAll(request, signal);
     while (outcome === undefined && !signal.aborted && performance.now() < givesUpAtMs) {
-      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      await delay(jittered(RETRY_MS), undefined, { signal }).catch(() => undefined);
       outcome = await this.#askAll(request, signal);
     }
     if (this.#flights.get(key) === flight) this.#flights.delete(key);

@@ -34,7 +34,7 @@ export function createSessionReporter(options: {
     const declared = window.presentation?.renditions.find(({ id }) => id === rendition.renditionId);
     if (declared === undefined || segment.isGap) return;
     const known = watches.get(rendition);
-    const watch = known ?? new RateWatch();
+    const watch = known ?? new RateWatch(window.presentation?.targetDurationSeconds ?? 0);
     if (known === undefined) {
       watches.set(rendition, watch);
       const { renditionId } = rendition;

@@ -47,7 +47,15 @@ class World {
 
   register(id: string, change: Partial<InstanceRegistration> = {}): void {
     this.registered.set(id, {
-      ...{ kind: 'packager', id, address: `${id}:1`, capacityUnits: 10, loadUnits: 0, isDraining: false },
+      ...{
+        kind: 'packager',
+        id,
+        address: `${id}:1`,
+        runId: '',
+        capacityUnits: 10,
+        loadUnits: 0,
+        isDraining: false,
+      },
       ...change,
     });
   }

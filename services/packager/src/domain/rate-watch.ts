@@ -12,6 +12,8 @@ export interface RateExceeded {
 /** M-1: a segment may be 125 % of BANDWIDTH, the long-run average 110 % of AVERAGE-BANDWIDTH. */
 const PEAK_FACTOR = 1.25;
 const AVERAGE_FACTOR = 1.1;
+/** A rate of less than half a target duration is no peak (RFC 8216bis, section 4.4.6.2): such segments end periods. */
+const SHORTEST_OF_TARGET = 0.5;
 /** Before this much media an average says nothing. */
 const AVERAGE_FROM_SECONDS = 30;
 
@@ -20,13 +22,21 @@ export class RateWatch {
   #bits = 0;
   #seconds = 0;
   readonly #reported = new Set<RateExceeded['rate']>();
+  readonly #shortestSeconds: number;
+
+  constructor(targetDurationSeconds: number) {
+    this.#shortestSeconds = SHORTEST_OF_TARGET * targetDurationSeconds;
+  }
 
   /** Enters a segment with media; returns what it passes. */
   add(rendition: session.Rendition, sizeBytes: number, seconds: number): readonly RateExceeded[] {
     if (seconds <= 0) return [];
     this.#bits += sizeBytes * 8;
     this.#seconds += seconds;
-    const peak = this.#compare('peak', (sizeBytes * 8) / seconds, rendition.bandwidthBps, PEAK_FACTOR);
+    const peak =
+      seconds < this.#shortestSeconds
+        ? undefined
+        : this.#compare('peak', (sizeBytes * 8) / seconds, rendition.bandwidthBps, PEAK_FACTOR);
     const average =
       this.#seconds < AVERAGE_FROM_SECONDS
         ? undefined

@@ -89,6 +89,12 @@ export class RenditionWindow {
     return last === undefined || last.isComplete ? last : this.#segments.at(-2);
   }
 
+  /** The segment of which parts are still to come. */
+  get incomplete(): StoredSegment | undefined {
+    const last = this.#segments.at(-1);
+    return last?.isComplete === false ? last : undefined;
+  }
+
   /**
    * Takes a part that the caller's token rules.
    *

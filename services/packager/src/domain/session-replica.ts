@@ -1,6 +1,6 @@
 import { session } from '@millrace/contracts';
 import type { twin } from '@millrace/contracts';
-import { ServiceError } from '@millrace/runtime';
+import { jittered, ServiceError } from '@millrace/runtime';
 import type { Clock, Logger, SessionCopies } from '@millrace/runtime';
 import type { SessionWindow } from './session-window.ts';
 import { waitInRoom } from './wait-in-room.ts';
@@ -229,7 +229,10 @@ export class SessionReplica {
     const { window, retryMs = RETRY_MS } = this.#options;
     const hadHope = window.canCatchUp;
     const isAsked = (): boolean => !hadHope && window.canCatchUp;
-    await waitInRoom(window.changes, isAsked, { signal: this.#stopping.signal, deadlineMs: retryMs });
+    await waitInRoom(window.changes, isAsked, {
+      signal: this.#stopping.signal,
+      deadlineMs: jittered(retryMs),
+    });
   }
 }
 

@@ -128,7 +128,7 @@ export class PackagerGroup {
       .filter(({ id }) => !this.unregistered.has(id))
       .map(({ id, port }) => ({
         ...{ kind: 'packager' as const, id, address: id, httpAddress: `127.0.0.1:${port}` },
-        ...{ capacityUnits: 10, loadUnits: 0, isDraining: false },
+        ...{ runId: '', capacityUnits: 10, loadUnits: 0, isDraining: false },
       }));
     return [...running, ...this.ghosts];
   }

@@ -57,6 +57,7 @@ export function presentation(change: Partial<session.Presentation> = {}): sessio
     availabilityStartMs: 0,
     preset: session.Preset.LOW_LATENCY,
     isVariableFrameRate: false,
+    redundancy: session.Redundancy.NONE,
     ...change,
   };
 }
