@@ -4,7 +4,11 @@ import { X264_PRESETS } from './domain/ffmpeg-arguments.ts';
 
 /** Settings of the transcode worker. */
 export const workerConfigSchema = z.object({
-  instance: z.string().min(1).default('worker-1').describe('Name of this worker in leases, events and logs.'),
+  instance: z
+    .string()
+    .min(1)
+    .default('worker-1')
+    .describe('Name of this worker in leases, events and logs: no other worker may have it.'),
   maxSessions: z
     .number()
     .int()

@@ -13,6 +13,22 @@ export function createWorkerMetrics(registry: Registry) {
       help: 'Sessions that this worker holds the lease of.',
       registers,
     }),
+    standbys: new Gauge({
+      name: 'millrace_worker_standby_sessions',
+      help: 'Sessions that this worker stands by for.',
+      registers,
+    }),
+    standbyDivergedRows: new Counter({
+      name: 'millrace_worker_standby_diverged_rows_total',
+      help: 'Rows of a leader that its standby, this worker, made otherwise of the same media.',
+      registers,
+    }),
+    takeovers: new Counter({
+      name: 'millrace_worker_standby_takeovers_total',
+      help: 'Times this worker took over as a standby, because the leader was late, or gone or on its way out.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
     waitingSessions: new Gauge({
       name: 'millrace_worker_waiting_sessions',
       help: 'Live sessions that this worker has no capacity for.',

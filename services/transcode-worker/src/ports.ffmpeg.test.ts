@@ -85,6 +85,44 @@ describe('a lease that is lost', () => {
   }, 30_000);
 });
 
+describe('a handover that comes to nothing leaves the session with its worker, and says so:', () => {
+  const ANYWHERE = { channel: 'news', sessionId: 'session-1', from: { k: FIRST_K, part: 0 } };
+
+  /** A worker that is called to succeed another one; what became of it, and the lease of the other one. */
+  async function succeed(prepare: (worker: WorkerHarness) => void) {
+    const worker = (harness = new WorkerHarness(SOURCE));
+    await worker.addPeriod({ seconds: 4 });
+    const held = await worker.leases.acquire({ ...ANYWHERE, workerId: 'leader' });
+    if (held === undefined) throw new Error('the lease is not free');
+    await worker.leases.callSuccessor(ANYWHERE);
+    prepare(worker);
+    worker.start();
+    return { worker, held, outcome: await worker.finished() };
+  }
+
+  test('packagers that cannot be told of it', async () => {
+    const { worker, held, outcome } = await succeed(({ sink }) => {
+      sink.onHello = () => {
+        throw new Error('away');
+      };
+    });
+    expect(outcome).toBe('lease-held');
+    expect(worker.eventsOf('HandoverFailed')).toMatchObject([{ channel: 'news', reason: 'not-announced' }]);
+    expect(await worker.leases.renew(held)).toEqual({ kind: 'held' });
+  });
+
+  test('an announcement that counts no more', async () => {
+    const { worker, held, outcome } = await succeed(({ leases }) => {
+      Object.assign(leases, { commit: async () => false });
+    });
+    expect(outcome).toBe('lease-held');
+    expect(worker.eventsOf('HandoverFailed')).toMatchObject([{ channel: 'news', reason: 'not-committed' }]);
+    expect(worker.eventsOf('LeaseTaken')).toEqual([]);
+    expect(worker.sink.parts).toEqual([]);
+    expect(await worker.leases.renew(held)).toEqual({ kind: 'held' });
+  });
+});
+
 describe('a packager that', () => {
   test('refuses for a while is tried again, visibly; nothing is missing, and ffmpeg is not blamed', async () => {
     let refusals = 0;

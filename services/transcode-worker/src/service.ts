@@ -32,6 +32,7 @@ export async function startWorkerService(
     await stopInOrder(started, deadlineMs);
   };
   try {
+    await platform.begun();
     const { sessions, leases, bus, peers, events, instances } = platform;
     const worker = await startTranscodeWorker(config, {
       ...dependencies,

@@ -21,6 +21,9 @@ const NO_HANDOVER = {
   callSuccessor: async () => false,
   announce: async () => undefined,
   commit: async () => false,
+  standBy: async () => 'lost' as const,
+  takeOver: async () => undefined,
+  standDown: async () => undefined,
 };
 const never = (): Promise<never> => new Promise(() => {});
 

@@ -18,8 +18,7 @@ export interface LeaseKeeperDependencies {
 /**
  * A lease that is held: renewed until it is given up or lost.
  *
- * It is lost when the store says so: another worker has it, a renewal came too late because this process stood still, or the
- * store came back empty. A store that is away fences nobody: live sessions go on, and the packager judges by the token.
+ * It is lost when the store says so: another worker has it, or it was given up. A store that is away fences nobody: live sessions go on, and the packager judges by the token.
  */
 export class LeaseKeeper {
   readonly lease: Lease;
@@ -37,19 +36,32 @@ export class LeaseKeeper {
   }
 
   /** Takes a lease and keeps it; `undefined` when another worker has it. Throws what the store throws, or its silence. */
-  static async acquire(
+  static acquire(
     request: Omit<Lease, 'token'>,
     dependencies: LeaseKeeperDependencies,
   ): Promise<LeaseKeeper | undefined> {
-    const { leases } = dependencies;
-    const acquiring = leases.acquire(request);
+    return LeaseKeeper.#taken(dependencies.leases.acquire(request), dependencies);
+  }
+
+  /** Takes a lease over as the session's standby and keeps it; `undefined` when this worker does not stand by any more. Throws alike. */
+  static takeOver(
+    request: Omit<Lease, 'token'>,
+    dependencies: LeaseKeeperDependencies,
+  ): Promise<LeaseKeeper | undefined> {
+    return LeaseKeeper.#taken(dependencies.leases.takeOver(request), dependencies);
+  }
+
+  static async #taken(
+    taking: Promise<Lease | undefined>,
+    dependencies: LeaseKeeperDependencies,
+  ): Promise<LeaseKeeper | undefined> {
     try {
-      const lease = await withDeadline(acquiring, { ms: CALL_DEADLINE_MS, what: 'taking a lease' });
+      const lease = await withDeadline(taking, { ms: CALL_DEADLINE_MS, what: 'taking a lease' });
       return lease === undefined ? undefined : new LeaseKeeper(lease, dependencies);
     } catch (error) {
       // A lease that comes too late is held by nobody: it is given back, or it would keep everybody out for its life.
-      acquiring
-        .then((late) => (late === undefined ? undefined : leases.release(late)))
+      taking
+        .then((late) => (late === undefined ? undefined : dependencies.leases.release(late)))
         .catch(() => undefined);
       throw error;
     }
@@ -105,7 +117,7 @@ export class LeaseKeeper {
         if (state.kind === 'lost') {
           logger.warn(
             { sessionId: this.lease.sessionId, token: this.lease.token },
-            'The lease is lost: renewed too late, or gone from the store; its output stops, it is taken again if it is free',
+            'The lease is lost to another worker; its output stops, the lease is taken again if it is free',
           );
           this.#lost.abort();
           return;

@@ -24,9 +24,13 @@ const RECOVERED = 'Calls to the packager succeed again';
 test('it waits longer and longer, never more than 250 ms, and begins anew after a success', () => {
   const { outage } = fixture();
   const delays = Array.from({ length: 6 }, () => outage.failed(new Error('away')));
-  expect(delays).toEqual([25, 50, 100, 200, 250, 250]);
+  for (const [index, most] of [25, 50, 100, 200, 250, 250].entries()) {
+    expect(delays[index]).toBeLessThanOrEqual(most);
+    // Those who failed together do not come back together.
+    expect(delays[index]).toBeGreaterThanOrEqual(0.8 * most);
+  }
   outage.recovered();
-  expect(outage.failed(new Error('away'))).toBe(25);
+  expect(outage.failed(new Error('away'))).toBeLessThanOrEqual(25);
 });
 
 test('an outage is counted in full and logged when it begins, when its cause changes and when it is over', async () => {

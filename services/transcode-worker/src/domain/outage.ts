@@ -1,4 +1,4 @@
-import { ServiceError } from '@millrace/runtime';
+import { jittered, ServiceError } from '@millrace/runtime';
 import type { Clock, Logger } from '@millrace/runtime';
 import type { WorkerMetrics } from '../metrics.ts';
 
@@ -61,7 +61,7 @@ export class Outage {
     }
     this.#cause = cause;
     this.#failures += 1;
-    return Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
+    return jittered(Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1)));
   }
 
   /** The peer does what it is asked. */

@@ -21,7 +21,13 @@ beforeEach(async () => {
   const stream = await fake.open({ sessionId: 's', leaseToken: 1, from: { k: 0, part: 0 } });
   const author = new RowAuthor({ grid, renditions, reply: stream.reply, from: { k: 0, part: 0 } });
   rows = new RowPublisher({
-    ...{ author, renditions, session: { channel: 'news', sessionId: 's' }, clock: Date.now },
+    ...{
+      author,
+      renditions,
+      session: { channel: 'news', sessionId: 's' },
+      clock: Date.now,
+      isOnAir: () => true,
+    },
     publisher: new PartPublisher(stream, { onAcknowledged: () => undefined, onFailure: () => undefined }),
     events: { emit: () => undefined },
     metrics: createWorkerMetrics(new Registry()),

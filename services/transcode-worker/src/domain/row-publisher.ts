@@ -15,6 +15,7 @@ export class RowPublisher {
   readonly #events: EventEmitter;
   readonly #metrics: WorkerMetrics;
   readonly #clock: Clock;
+  readonly #isOnAir: () => boolean;
   readonly #reachedEnd = Promise.withResolvers<void>();
   #end: sink.Position | undefined;
 
@@ -26,6 +27,8 @@ export class RowPublisher {
     readonly events: EventEmitter;
     readonly metrics: WorkerMetrics;
     readonly clock: Clock;
+    /** False while another worker leads: nothing is counted. */
+    readonly isOnAir: () => boolean;
   }) {
     this.#author = options.author;
     this.#publisher = options.publisher;
@@ -34,6 +37,7 @@ export class RowPublisher {
     this.#events = options.events;
     this.#metrics = options.metrics;
     this.#clock = options.clock;
+    this.#isOnAir = options.isOnAir;
   }
 
   /** The author, for positions and periods. */
@@ -64,7 +68,7 @@ export class RowPublisher {
     }
     const rows = this.#author.author(renditionId, part);
     const authored = rows.at(-1);
-    if (authored !== undefined) this.#observeAge(authored);
+    if (authored !== undefined && this.#isOnAir()) this.#observeAge(authored);
     this.#send(rows);
     this.#noteProgress();
   }
@@ -106,7 +110,7 @@ export class RowPublisher {
     if (parts.length === 0) return;
     for (const part of parts) {
       this.#publisher.publish(part);
-      this.#metrics.parts.inc({ state: part.isGap ? 'gap' : 'media' });
+      if (this.#isOnAir()) this.#metrics.parts.inc({ state: part.isGap ? 'gap' : 'media' });
     }
     for (const { k, gapRenditions } of this.#author.takeCompleted()) {
       this.#events.emit({

@@ -8,7 +8,7 @@ import { createWorkerMetrics } from '../metrics.ts';
 import { FakeRelay } from '../testing/fake-relay.ts';
 import { peersOf } from '../testing/peers.ts';
 import { presentationOf } from '../testing/worker-harness.ts';
-import { hesitationMs, SessionClaimer } from './session-claimer.ts';
+import { hesitationMs, inTurn, SessionClaimer } from './session-claimer.ts';
 
 /** A packager that never answers the hello: the work for a session begins and goes no further. */
 const silentSink: RenditionSink = {
@@ -78,6 +78,13 @@ test('a session beyond the capacity waits, is counted and told of once, and is l
   } finally {
     await claimer.stop(1000);
   }
+});
+
+test('every session has its turn, however few are tried at a time', () => {
+  const ids = ['c', 'a', 'e', 'b', 'd'];
+  const tried: string[] = [];
+  for (let sweep = 0; sweep < 3; sweep += 1) tried.push(...inTurn(ids, tried.at(-1) ?? '').slice(0, 2));
+  expect(tried).toEqual(['a', 'b', 'c', 'd', 'e', 'a']);
 });
 
 test('of several workers the fullest tries first, so that idle ones can be scaled down', () => {

@@ -20,7 +20,7 @@ const CALL_DEADLINE_MS = 1000;
 /** What the claimer works with. */
 export interface SessionClaimerDependencies extends Omit<
   SessionRunnerDependencies,
-  'leaseOutage' | 'onLease'
+  'leaseOutage' | 'onLease' | 'draining'
 > {
   readonly sessions: Pick<SessionStore, 'watch'>;
   readonly leases: LeaseStore & UnclaimedSessions;
@@ -40,10 +40,12 @@ export class SessionClaimer {
   /** Sessions that this worker has no capacity for; whoever looks after the workers has been told of each. */
   readonly #waiting = new Set<string>();
   readonly #abort = new AbortController();
-  #isDraining = false;
+  readonly #draining = new AbortController();
   #following: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #polls = 0;
+  /** The last session of the last sweep. */
+  #sweptTo = '';
   #unsubscribe: () => void = () => undefined;
 
   constructor(dependencies: SessionClaimerDependencies) {
@@ -76,7 +78,7 @@ export class SessionClaimer {
    * deadline is over. What is left then goes on until `stop`.
    */
   async drain(deadlineMs: number): Promise<void> {
-    this.#isDraining = true;
+    this.#draining.abort();
     const { logger, events, config } = this.#dependencies;
     logger.info({ sessions: this.#held.size }, 'Draining: calling for successors');
     const deadline = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(deadlineMs)]);
@@ -109,12 +111,14 @@ export class SessionClaimer {
   }
 
   async #callSuccessor(sessionId: string): Promise<void> {
-    const { leases, events, logger } = this.#dependencies;
+    const { leases, events, logger, config } = this.#dependencies;
     const channel = this.#records.get(sessionId)?.channel;
     if (channel === undefined) return;
     try {
-      const calling = leases.callSuccessor({ channel, sessionId });
-      await withDeadline(calling, { ms: CALL_DEADLINE_MS, what: 'calling for a successor' });
+      // Whoever has succeeded already keeps the session.
+      const calling = leases.callSuccessor({ channel, sessionId, workerId: config.instance });
+      const isCalled = await withDeadline(calling, { ms: CALL_DEADLINE_MS, what: 'calling for a successor' });
+      if (!isCalled) return;
       events.emit({ type: 'SuccessorCalled', data: { channel, sessionId, reason: 'drain' } });
     } catch (error) {
       logger.warn({ err: error, sessionId }, 'A successor cannot be called for; it is tried again');
@@ -138,18 +142,25 @@ export class SessionClaimer {
 
   async #poll(): Promise<void> {
     this.#polls += 1;
-    if (this.#polls % SWEEP_POLLS === 0) {
-      for (const sessionId of this.#records.keys()) this.#claim(sessionId);
-      return;
-    }
+    if (this.#polls % SWEEP_POLLS === 0) this.#sweep();
     try {
       const asking = this.#dependencies.leases.unclaimed();
       const unclaimed = await withDeadline(asking, { ms: CALL_DEADLINE_MS, what: 'listing free sessions' });
+      this.#leaseOutage.recovered();
       const ids = new Set(unclaimed.map(({ sessionId }) => sessionId));
       for (const sessionId of this.#waiting) if (!ids.has(sessionId)) this.#leave(sessionId);
       for (const sessionId of ids) this.#claim(sessionId, { isWanting: true });
     } catch (error) {
       this.#leaseOutage.failed(error);
+    }
+  }
+
+  /** Tries as many sessions as there is room for, from where the last sweep stopped: each has its turn. */
+  #sweep(): void {
+    for (const sessionId of inTurn([...this.#records.keys()], this.#sweptTo)) {
+      if (this.#running.size >= this.#dependencies.config.maxSessions) return;
+      this.#claim(sessionId);
+      this.#sweptTo = sessionId;
     }
   }
 
@@ -159,7 +170,7 @@ export class SessionClaimer {
     const presentation = record?.presentation;
     if (record === undefined || presentation === undefined || record.state === session.SessionState.ENDED)
       return;
-    if (this.#running.has(sessionId) || this.#isDraining) return;
+    if (this.#running.has(sessionId) || this.#draining.signal.aborted) return;
     const { config, logger } = this.#dependencies;
     if (isWanting && this.#held.size >= config.maxSessions) this.#wait(record);
     // With all places tried for, the poll is the next try.
@@ -200,6 +211,7 @@ export class SessionClaimer {
       {
         ...this.#dependencies,
         leaseOutage: this.#leaseOutage,
+        draining: this.#draining.signal,
         onLease: () => {
           this.#held.add(sessionId);
           this.#leave(sessionId);
@@ -218,6 +230,16 @@ export class SessionClaimer {
     // A session that ended is not claimed again, even if the record says so a moment later.
     if (outcome === 'session-ended') this.#records.delete(sessionId);
   }
+}
+
+/** All of them in order, from the one behind the last that had its turn on. */
+export function inTurn(ids: readonly string[], last: string): readonly string[] {
+  const sorted = ids.toSorted();
+  const start = Math.max(
+    0,
+    sorted.findIndex((id) => id > last),
+  );
+  return [...sorted.slice(start), ...sorted.slice(0, start)];
 }
 
 /** How long a worker with so many sessions waits before it tries to take another: the fullest wins, so that others stay idle. */

@@ -25,6 +25,8 @@ export interface SessionContext {
   readonly events: EventEmitter;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** False while another worker leads and this one stands by: nothing is told or counted of what it makes. */
+  readonly isOnAir: () => boolean;
   /** The session's record as it is now. */
   readonly record: () => session.SessionRecord;
 }

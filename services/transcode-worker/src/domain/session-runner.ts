@@ -1,4 +1,5 @@
-import type { session, sink } from '@millrace/contracts';
+import { session } from '@millrace/contracts';
+import type { sink } from '@millrace/contracts';
 import { ServiceError } from '@millrace/runtime';
 import type { Clock, EventEmitter, Lease, LeaseStore, Logger, SessionPeers } from '@millrace/runtime';
 import type { WorkerConfig } from '../config.ts';
@@ -12,6 +13,8 @@ import { Outage } from './outage.ts';
 import { PartGrid } from './part-grid.ts';
 import { PeriodBudgets } from './restart-budget.ts';
 import type { SessionContext } from './session-context.ts';
+import { StandbyRunner } from './standby-runner.ts';
+import type { OngoingStream, TakenOver } from './standby-runner.ts';
 import { StreamRunner } from './stream-runner.ts';
 import type { StreamRunnerOptions } from './stream-runner.ts';
 import type { StartTranscoder } from './transcoder.ts';
@@ -23,6 +26,8 @@ export interface SessionRunnerDependencies {
   readonly leases: LeaseStore;
   /** Calls to the lease store, of all sessions. */
   readonly leaseOutage: Outage;
+  /** Aborted when the worker drains: it stands by for nobody any more. */
+  readonly draining: AbortSignal;
   /** Called when there is a lease to work by. */
   readonly onLease: () => void;
   readonly startTranscoder: StartTranscoder;
@@ -94,7 +99,7 @@ export class SessionRunner {
     this.#context = {
       ...{ channel, sessionId, presentation, segmentSeconds, grid, record },
       relay: new CurrentRelay(peers, record),
-      ...{ startTranscoder, config, metrics, events, logger, clock },
+      ...{ startTranscoder, config, metrics, events, logger, clock, isOnAir: () => true },
       ingestOutage: new Outage({ peer: 'ingest', sessionId, metrics, logger, clock }),
     };
     this.#sink = new TwinnedSink({
@@ -114,9 +119,25 @@ export class SessionRunner {
       if (keeper !== undefined) return this.#holdOn(keeper, undefined, signal);
       const announced = await this.#announce();
       const handover = announced === undefined ? undefined : await this.#takeOver(announced, signal);
-      if (handover === undefined) return 'lease-held';
-      return this.#holdOn(handover.keeper, handover.stream, signal);
+      if (handover !== undefined) return this.#holdOn(handover.keeper, handover.stream, signal);
+      if (this.#context.presentation.redundancy !== session.Redundancy.HOT) return 'lease-held';
+      const taken = await this.#standBy(signal);
+      return taken === undefined ? 'lease-held' : this.#holdOn(taken.keeper, taken.stream, signal);
     });
+  }
+
+  #standBy(signal: AbortSignal): Promise<TakenOver | undefined> {
+    const { leases, leaseOutage, peers, draining } = this.#dependencies;
+    const standby = new StandbyRunner({
+      ...{ publishing: this.#publishing(), leases, leaseOutage, sink: this.#sink },
+      indexAt: (place) => peers.packagersOf(this.#context.record())[place]?.index,
+      firstK: () => this.#successorK(),
+    });
+    return standby.run({ standing: AbortSignal.any([signal, draining]), working: signal });
+  }
+
+  #successorK(): number {
+    return this.#context.record().currentK + SUCCESSOR_LEAD_SEGMENTS;
   }
 
   async #guarded(work: () => Promise<SessionOutcome>): Promise<SessionOutcome> {
@@ -139,10 +160,11 @@ export class SessionRunner {
   /** Works as long as there is a lease to be had: one that is lost and free is taken again at once. */
   async #holdOn(
     first: LeaseKeeper,
-    firstStream: StreamRunner | undefined,
+    firstStream: OngoingStream | undefined,
     signal: AbortSignal,
   ): Promise<SessionOutcome> {
-    let [keeper, stream] = [first, firstStream];
+    let keeper = first;
+    let stream = firstStream;
     this.#dependencies.onLease();
     for (;;) {
       const outcome = await this.#hold(keeper, stream, signal);
@@ -150,13 +172,14 @@ export class SessionRunner {
       this.#dependencies.metrics.leaseLosses.inc();
       const next = await this.#acquire();
       if (next === undefined) return 'lease-lost';
-      [keeper, stream] = [next, undefined];
+      keeper = next;
+      stream = undefined;
     }
   }
 
   async #announce(): Promise<Lease | undefined> {
     const { leases, leaseOutage, config } = this.#dependencies;
-    const from = { k: this.#context.record().currentK + SUCCESSOR_LEAD_SEGMENTS, part: 0 };
+    const from = { k: this.#successorK(), part: 0 };
     const request = { channel: this.#channel, sessionId: this.#sessionId, workerId: config.instance, from };
     try {
       const announcing = leases.announce(request);
@@ -237,7 +260,7 @@ export class SessionRunner {
 
   async #hold(
     keeper: LeaseKeeper,
-    stream: StreamRunner | undefined,
+    stream: OngoingStream | undefined,
     signal: AbortSignal,
   ): Promise<SessionOutcome> {
     const { config, metrics, events, logger } = this.#dependencies;
@@ -261,14 +284,14 @@ export class SessionRunner {
   /** Publishes over stream after stream, as long as the lease is held. */
   async #work(
     { lease, handedOver }: LeaseKeeper,
-    firstStream: StreamRunner | undefined,
+    firstStream: OngoingStream | undefined,
     signal: AbortSignal,
   ): Promise<SessionOutcome> {
     const outage = this.#packagerOutage;
     let hasFailedOpen = false;
     let opened = firstStream;
     while (!signal.aborted) {
-      let stream: StreamRunner | undefined;
+      let stream: OngoingStream | undefined;
       try {
         stream = opened ?? (await StreamRunner.open(this.#streamOptions(lease, handedOver), signal));
         opened = undefined;
@@ -311,8 +334,11 @@ export class SessionRunner {
   }
 
   #streamOptions(lease: Lease, handedOver: Promise<sink.Position>): StreamRunnerOptions {
+    return { ...this.#publishing(), sink: this.#sink, lease, handedOver };
+  }
+
+  #publishing(): Omit<StreamRunnerOptions, 'sink' | 'lease' | 'handedOver'> {
     return {
-      ...{ sink: this.#sink, lease, handedOver },
       context: this.#context,
       shedding: this.#shedding,
       budgets: this.#budgets,

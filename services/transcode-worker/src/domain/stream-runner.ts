@@ -173,8 +173,15 @@ export class StreamRunner {
       events,
       metrics,
       clock,
+      isOnAir: context.isOnAir,
     });
-    return { ...context, rows, leaseToken: lease.token };
+    return {
+      ...context,
+      rows,
+      get leaseToken() {
+        return lease.token;
+      },
+    };
   }
 
   /** Where rows may be missing; without any row, the newest period. */

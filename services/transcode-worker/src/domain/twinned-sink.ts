@@ -1,5 +1,5 @@
 import type { sink } from '@millrace/contracts';
-import { ServiceError } from '@millrace/runtime';
+import { jittered, ServiceError } from '@millrace/runtime';
 import type { Logger, RenditionSink, SinkStream } from '@millrace/runtime';
 import { pause, withDeadline } from './deadline.ts';
 import { mergeHelloReplies } from './hello-replies.ts';
@@ -156,7 +156,7 @@ class TwinnedSinkStream implements SinkStream {
           }
         }),
       );
-      await pause(REOPEN_INTERVAL_MS, this.#signal);
+      await pause(jittered(REOPEN_INTERVAL_MS), this.#signal);
     }
   }
 

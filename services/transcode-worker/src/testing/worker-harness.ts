@@ -40,6 +40,7 @@ export function presentationOf(change: Partial<session.Presentation> = {}): sess
     availabilityStartMs: 0,
     preset: session.Preset.LOW_LATENCY,
     isVariableFrameRate: false,
+    redundancy: session.Redundancy.NONE,
     ...change,
   };
 }
@@ -134,6 +135,7 @@ export class WorkerHarness {
       {
         peers: peersOf(this.relay, this.sink),
         leases: this.leases,
+        draining: new AbortController().signal,
         onLease: () => undefined,
         leaseOutage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }),
         startTranscoder,
