@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'playlist-api': ['contracts', 'media', 'runtime'],
   standalone: ['contracts', 'media', 'runtime', 'ingest', 'transcode-worker', 'packager', 'playlist-api'],
   e2e: [],
-  bench: ['media', 'rtmp'],
+  bench: ['contracts', 'media', 'rtmp', 'runtime'],
 };
 
 /** The pure layers do no I/O: none of Node's modules that touch the world. */

@@ -24,6 +24,8 @@ const JEST = [
 ];
 /** For tests that wait for nothing but their own work; Jest would leave one core idle. */
 const EVERY_CORE = ['--maxWorkers', '100%'];
+/** For tests that mostly wait, for media or for a fail-over: on any machine as many as two cores bear. */
+const SIDE_BY_SIDE = ['--maxWorkers', '3'];
 /** Random and mutated inputs for each parser in the full run; `scripts/fuzz` takes more. */
 const FUZZ_RUNS = 100_000;
 
@@ -171,16 +173,16 @@ const STAGES: readonly Stage[] = [
   { name: 'browser', budgetMinutes: 1.6, steps: [jest('browser', { args: ['--runInBand', 'e2e/browser'] })] },
   {
     name: 'dependencies',
-    budgetMinutes: 3,
+    budgetMinutes: 1.9,
     steps: [
-      jest('with a real Redis', { args: ['--runInBand', '--testPathPatterns', REDIS_TESTS] }),
-      jest('with a real Kafka', { args: ['--runInBand', '--testPathPatterns', KAFKA_TESTS] }),
+      jest('with a real Redis', { args: [...SIDE_BY_SIDE, '--testPathPatterns', REDIS_TESTS] }),
+      jest('with a real Kafka', { args: [...SIDE_BY_SIDE, '--testPathPatterns', KAFKA_TESTS] }),
     ],
   },
   {
     name: 'distributed',
-    budgetMinutes: 8,
-    steps: [jest('on separate processes', { args: ['--runInBand', 'e2e/distributed'] })],
+    budgetMinutes: 6.1,
+    steps: [jest('on separate processes', { args: [...SIDE_BY_SIDE, 'e2e/distributed'] })],
   },
 ];
 

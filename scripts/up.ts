@@ -11,8 +11,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { keepAdminToken } from '../services/standalone/src/admin-token.ts';
 import { Children } from './children.ts';
 import type { Child } from './children.ts';
+import { claimDirectory } from './directory-claim.ts';
 import { startDependencies } from './distributed/dependencies.ts';
-import { startDeployment } from './distributed/deployment.ts';
+import { createDeployment } from './distributed/deployment.ts';
+import { keepRunning } from './distributed/keep-running.ts';
+import { findUnreachable } from './distributed/reachable.ts';
 import { declareDemoChannel } from './demo-channel.ts';
 import { KafkaUnavailableError } from './kafka/distribution.ts';
 import { testPictureArguments } from './test-picture.ts';
@@ -37,7 +40,8 @@ interface Addresses {
   readonly rtmp: string;
   readonly http: string;
   /** Metrics and health of each process. */
-  readonly admins: readonly string[];
+  /** What else is printed, line by line. */
+  readonly details: readonly string[];
 }
 
 /** A Millrace that runs. */
@@ -60,12 +64,8 @@ const PORTS = { rtmp: 1935, http: 8080 } as const;
 /** A reason not to start that one sentence explains. */
 class CannotStart extends Error {}
 
+/** `scripts/up` has refused everything else. */
 function parseOptions(argv: readonly string[]): Options {
-  const known = new Set(['--no-demo', '--lan', '--auto-ports', '--distributed']);
-  const unknown = argv.find((argument) => !known.has(argument));
-  if (unknown !== undefined) {
-    throw new CannotStart(`${unknown} is not an option; there are ${[...known].join(', ')}.`);
-  }
   return {
     hasDemo: !argv.includes('--no-demo'),
     isLan: argv.includes('--lan'),
@@ -87,13 +87,6 @@ async function choosePort(options: Options, host: string, usual: number): Promis
   return options.hasAutoPorts && !(await isFree(host, usual)) ? '0' : String(usual);
 }
 
-/** A Millrace that is ready. */
-interface Started {
-  readonly addresses: Addresses;
-  /** Rejects when it ends. */
-  readonly ended: Promise<never>;
-}
-
 /** Starts Millrace; resolves when it is ready. */
 async function startStandalone(options: Options, channelFile: string, children: Children): Promise<Started> {
   const host = options.isLan ? '0.0.0.0' : '127.0.0.1';
@@ -110,7 +103,7 @@ async function startStandalone(options: Options, channelFile: string, children: 
   const ready = new Promise<Addresses>((resolve) => {
     createInterface({ input: child.output }).once('line', (line) => {
       const { rtmp, http, admin } = JSON.parse(line) as PrintedAddresses;
-      resolve({ rtmp, http, admins: [admin] });
+      resolve({ rtmp, http, details: [`  Metrics          ${admin}/metrics`] });
     });
   });
   const late = delay(READY_DEADLINE_MS, undefined, { ref: false }).then(() => {
@@ -143,34 +136,42 @@ async function startDistributed(
     const sentence = `The ${name.toUpperCase()} port ${host}:${port} is taken by another program: stop it or use --auto-ports.`;
     throw new CannotStart(sentence);
   }
+  const unreachable = await findUnreachable(process.env);
+  if (unreachable !== undefined) throw new CannotStart(unreachable);
   const directory = join(STATE_DIRECTORY, 'distributed');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   process.stdout.write('Starting Redis and Kafka ...\n');
   const dependencies = await startDependencies(directory, process.env);
   children.own(dependencies);
+  stopped.throwIfAborted();
   process.stdout.write('Starting the services ...\n');
-  const deployment = await startDeployment(
-    {
-      ...{
-        directory,
-        host,
-        channelFiles: [channelFile],
-        adminToken: keepAdminToken(STATE_DIRECTORY),
-        logLevel: 'info',
-      },
-      ...{ redisUrl: dependencies.redisUrl, kafkaBrokers: dependencies.kafkaBrokers },
-      rtmpPort: Number(await choosePort(options, host, PORTS.rtmp)),
-      httpPort: Number(await choosePort(options, host, PORTS.http)),
-    },
-    stopped,
-  );
+  const deployment = await createDeployment({
+    ...{ directory, host, channelFiles: [channelFile], adminToken: keepAdminToken(STATE_DIRECTORY) },
+    ...{ redis: { url: dependencies.redisUrl }, kafkaBrokers: dependencies.kafkaBrokers, logLevel: 'info' },
+    rtmpPort: Number(await choosePort(options, host, PORTS.rtmp)),
+    httpPort: Number(await choosePort(options, host, PORTS.http)),
+  });
+  // Before it is started: whoever stops meanwhile ends the services first, then what they need.
   children.own(deployment);
+  await deployment.start(stopped);
+  const processes = [...deployment.instances.map((instance) => instance.process), deployment.balancer];
+  void keepRunning(processes, stopped, (sentence) => process.stdout.write(`${sentence}\n`));
   process.stdout.write(`Logs are in ${relative(ROOT, directory)}.\n`);
-  const addresses = { ...deployment, admins: deployment.instances.map(({ admin }) => admin) };
+  const { rtmp, http, instances } = deployment;
+  const details = [
+    ...instances.map(({ name, admin }) => `  ${name.padEnd(16)} ${admin}/metrics`),
+    // A password in a URL that was given is nobody's to print.
+    `  REDIS_URL        ${dependencies.redis?.url ?? 'as it is set'}`,
+    `  KAFKA_BROKERS    ${dependencies.kafkaBrokers.join(',')}`,
+    ...(dependencies.redis === undefined
+      ? []
+      : ['', '  Redis keeps nothing on disk here: channels that you make are gone with it.']),
+  ];
+  const addresses = { rtmp, http, details };
   return { addresses, ended: whenStopped(stopped) };
 }
 
-/** Rejects when everything is to end: one process of several may go, as the others take over from it. */
+/** Rejects when everything is to end: one process of several may go, as the others take over from it, and it is started again. */
 function whenStopped(stopped: AbortSignal): Promise<never> {
   const ended = new Promise<never>((_resolve, reject) => {
     const stop = (): void => reject(new Error('Millrace is being stopped.'));
@@ -249,9 +250,24 @@ function withHost(address: string, host: string): string {
   return address.replace(url.host, `${host}:${url.port}`);
 }
 
+function makeStateDirectory(): void {
+  try {
+    mkdirSync(STATE_DIRECTORY, { recursive: true, mode: 0o700 });
+    chmodSync(STATE_DIRECTORY, 0o700);
+  } catch (error) {
+    throw new CannotStart(
+      `${relative(ROOT, STATE_DIRECTORY)} cannot be made or is not yours (${(error as NodeJS.ErrnoException).code}): start as its owner, or delete it.`,
+    );
+  }
+}
+
 async function run(options: Options, children: Children, stopped: AbortSignal): Promise<void> {
-  mkdirSync(STATE_DIRECTORY, { recursive: true, mode: 0o700 });
-  chmodSync(STATE_DIRECTORY, 0o700);
+  makeStateDirectory();
+  if (!(await claimDirectory(STATE_DIRECTORY))) {
+    throw new CannotStart(
+      'Millrace runs from this folder already: end that run, or start from another clone with --auto-ports.',
+    );
+  }
   process.stdout.write('Starting Millrace ...\n');
   const hasFullLadder = availableParallelism() >= FULL_LADDER_CORES;
   const demo = declareDemoChannel(STATE_DIRECTORY, hasFullLadder);
@@ -291,9 +307,7 @@ async function run(options: Options, children: Children, stopped: AbortSignal): 
     `  HLS (MPEG-TS)    ${http}/play/demo/ts.m3u8`,
     `  DASH             ${http}/play/demo/manifest.mpd`,
     `  API              ${http}/v1/   (admin token ${token})`,
-    ...local.admins.map(
-      (admin, index) => `  ${index === 0 ? 'Metrics' : '       '}          ${admin}/metrics`,
-    ),
+    ...local.details,
     ...(!hasFullLadder
       ? ['', '  This machine has fewer than 4 cores: the demo channel has the two lower rungs (480p, 360p).']
       : []),
@@ -324,6 +338,7 @@ async function main(): Promise<number> {
     if ((error as Error).message !== '') process.stderr.write(`${(error as Error).message}\n`);
     return error instanceof CannotStart || error instanceof KafkaUnavailableError ? 2 : 1;
   } finally {
+    if (stop.signal.aborted) process.stdout.write('Stopping ...\n');
     stop.abort();
     await children.stop();
     // What was being started meanwhile has an owner when this is over.

@@ -22,7 +22,8 @@ const PORTS_PER_INSTANCE = 3;
 export interface DeploymentOptions {
   /** Configurations and logs go here; made when it is missing. */
   readonly directory: string;
-  readonly redisUrl: string;
+  /** The settings of Redis. */
+  readonly redis: Readonly<Record<string, unknown>>;
   readonly kafkaBrokers: readonly string[];
   readonly adminToken: string;
   /** Where the balancers listen; ports that are 0 or absent are chosen by the system. */
@@ -34,6 +35,8 @@ export interface DeploymentOptions {
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
   /** More settings for all instances of a service. */
   readonly settings?: Partial<Record<ServiceName, Readonly<Record<string, unknown>>>>;
+  /** More of the environment of an instance, by its name. */
+  readonly env?: (name: string) => Readonly<Record<string, string>>;
   /** Where bundles are; the sources run when absent. */
   readonly bundleDirectory?: string;
 }
@@ -47,6 +50,8 @@ export interface Instance {
   readonly admin: string;
   /** What it serves encoders or viewers on; of a worker nothing. */
   readonly port: number;
+  /** What other services reach it on; of a worker nothing. */
+  readonly grpcPort: number;
   readonly adminPort: number;
 }
 
@@ -62,12 +67,26 @@ export interface Deployment {
   stop(): Promise<void>;
 }
 
+/** Starts the services and HAProxy, and waits until all are ready. Ends what has been started when one is not. */
+export async function startDeployment(options: DeploymentOptions): Promise<Deployment> {
+  const deployment = await createDeployment(options);
+  try {
+    await deployment.start();
+  } catch (error) {
+    await deployment.stop();
+    throw error;
+  }
+  return deployment;
+}
+
 /**
- * Starts the services and HAProxy, and waits until all are ready. Ends what has been started when one is not.
+ * Makes the services and HAProxy; `start` starts them and waits until all are ready.
  *
  * Each instance has its ports for good: one that is killed and started again is found where it was.
  */
-export async function startDeployment(options: DeploymentOptions, signal?: AbortSignal): Promise<Deployment> {
+export async function createDeployment(
+  options: DeploymentOptions,
+): Promise<Deployment & { start(signal?: AbortSignal): Promise<void> }> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const counts = { ...DEFAULT_COUNTS, ...options.counts };
   const total = SERVICES.reduce((sum, service) => sum + counts[service], 0);
@@ -89,19 +108,16 @@ export async function startDeployment(options: DeploymentOptions, signal?: Abort
       await Promise.all(own.map((instance) => instance.process.stop()));
     }
   };
-  try {
+  const start = async (signal?: AbortSignal): Promise<void> => {
     for (const instance of instances) instance.process.start();
     await Promise.all(instances.map((instance) => instance.process.ready(signal)));
     balancer.start();
     await balancer.ready(signal);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  };
   return {
     rtmp: `rtmp://${host}:${addresses.rtmpPort}/live`,
     http: `http://${host}:${addresses.httpPort}`,
-    ...{ instances, balancer, stop },
+    ...{ instances, balancer, start, stop },
   };
 }
 
@@ -114,7 +130,7 @@ interface Planned {
 }
 
 function createInstance(planned: Planned, plan: readonly Planned[], options: DeploymentOptions): Instance {
-  const { service, name, port, adminPort } = planned;
+  const { service, name, port, grpcPort, adminPort } = planned;
   const configPath = join(options.directory, `${name}.yaml`);
   // JSON is YAML.
   writeFileSync(configPath, JSON.stringify(settingsOf(planned, plan, options), undefined, 2), {
@@ -126,10 +142,15 @@ function createInstance(planned: Planned, plan: readonly Planned[], options: Dep
       ? join(ROOT, 'services', service, 'src/main.ts')
       : join(bundleDirectory, service, 'main.mjs');
   return {
-    ...{ name, service, port, adminPort, admin: `http://127.0.0.1:${adminPort}` },
+    ...{ name, service, port, grpcPort, adminPort, admin: `http://127.0.0.1:${adminPort}` },
     process: new ManagedProcess({
       ...{ name, program: process.execPath, args: [main, '--config', configPath], cwd: ROOT },
-      env: { ...process.env, NODE_OPTIONS: '', MILLRACE_ADMIN_TOKEN: options.adminToken },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        MILLRACE_ADMIN_TOKEN: options.adminToken,
+        ...options.env?.(name),
+      },
       logPath: join(options.directory, `${name}.log`),
       readyUrl: `http://127.0.0.1:${adminPort}/readyz`,
     }),
@@ -143,7 +164,7 @@ function settingsOf(
 ): unknown {
   const all = {
     instance: name,
-    redis: { url: options.redisUrl },
+    redis: options.redis,
     kafka: { brokers: options.kafkaBrokers },
     admin: { port: adminPort },
     logLevel: options.logLevel ?? 'info',

@@ -25,7 +25,11 @@ export interface BalancerPlan {
  */
 export function renderHaproxyConfig(plan: BalancerPlan): string {
   const { host, rtmpPort, httpPort } = plan;
-  return `defaults
+  return `global
+  # A port that another program listens on is refused, not shared with it.
+  noreuseport
+
+defaults
   timeout connect 1s
   timeout check 1s
   option redispatch 1

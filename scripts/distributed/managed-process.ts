@@ -16,7 +16,7 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
-  /** What it writes goes here, to the end of what is there. */
+  /** What it writes goes here; what was there before its first start goes. */
   readonly logPath: string;
   /** Answers 200 once it is ready. */
   readonly readyUrl: string;
@@ -39,7 +39,8 @@ export class ManagedProcess {
   /** Starts it, or starts it again; does not wait until it is ready. */
   start(): void {
     const { program, args, cwd, env, logPath } = this.spec;
-    const log = openSync(logPath, 'a', 0o600);
+    // Of this run only; started again it goes on in the same log.
+    const log = openSync(logPath, this.#child === undefined ? 'w' : 'a', 0o600);
     try {
       this.#child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', log, log] });
       this.#child.once('error', () => undefined);

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  globSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const START_DEADLINE_MS = 10_000;
 const ANSWER_DEADLINE_MS = 2000;
+const SILENCE_MS = 100;
 const POLL_MS = 20;
 const READY = /Ready to accept connections|Sentinel ID is/i;
 const CONFIGURATION = 'redis.conf';
@@ -112,12 +122,15 @@ export class RedisServer {
       ...['redis-server', configuration, ...(isSentinel ? ['--sentinel'] : [])],
     ];
     const [program = '', ...argv] = command;
+    // What it says before it has read where its log is goes there too.
+    const log = openSync(this.#logPath(), 'a');
     const child = isDetached
-      ? spawn(program, argv, { detached: true, stdio: 'ignore' })
+      ? spawn(program, argv, { detached: true, stdio: ['ignore', log, log] })
       : spawn('sh', ['-c', GUARD, this.#pidPath(), ...command], {
           detached: true,
-          stdio: ['pipe', 'ignore', 'ignore'],
+          stdio: ['pipe', log, log],
         });
+    closeSync(log);
     this.#child = child;
     child.unref();
     (child.stdin as Socket | null)?.unref();
@@ -137,6 +150,11 @@ export class RedisServer {
     this.#signal('SIGKILL');
     await exited;
     this.#child = undefined;
+  }
+
+  /** Sends one command, words with spaces between, and returns the answer as it came. */
+  ask(command: string): Promise<string> {
+    return ask(this.port, `${command}\r\n`);
   }
 
   /** Holds it still: connections stay, nothing is answered. */
@@ -187,7 +205,7 @@ export class RedisServer {
 
   #settings(): readonly string[] {
     const { directory, isSentinel = false, isClusterNode = false, settings } = this.#options;
-    const own = ['bind 127.0.0.1', `port ${this.port}`, `dir ${directory}`, `logfile ${this.#logPath()}`];
+    const own = ['bind 127.0.0.1', `port ${this.port}`, `dir "${directory}"`, `logfile "${this.#logPath()}"`];
     const data = ['save ""', 'appendonly no', 'maxclients 500', 'repl-diskless-sync-delay 0'];
     const cluster = ['cluster-enabled yes', `cluster-port ${this.busPort}`];
     return [
@@ -271,7 +289,13 @@ async function ask(port: number, command: string): Promise<string> {
   socket.setTimeout(ANSWER_DEADLINE_MS, () => socket.destroy());
   socket.write(command + (command.startsWith('SHUTDOWN') ? '' : 'QUIT\r\n'));
   let answer = '';
-  for await (const chunk of socket) answer += String(chunk);
+  // A Sentinel does not close when it is asked to.
+  socket.once('data', () => socket.setTimeout(SILENCE_MS));
+  try {
+    for await (const chunk of socket) answer += String(chunk);
+  } catch (error) {
+    if (answer === '') throw error;
+  }
   return answer;
 }
 
