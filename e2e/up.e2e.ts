@@ -18,8 +18,8 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { makeClone } from './verbs/clean-clone.ts';
 
-const ROOT = `${import.meta.dirname}/../`;
 const NOBODY = 65_534;
 /** An address of this machine that a server on 127.0.0.1 does not answer at. */
 const OTHER_ADDRESS = '127.0.0.2';
@@ -32,16 +32,7 @@ let clone = '';
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'millrace-up-'));
   // A space, as people's folders have them.
-  clone = join(directory, 'mill race');
-  execFileSync('git', ['clone', '--quiet', ROOT, clone]);
-  // What is not committed yet is tried as well.
-  const changed = execFileSync('git', ['ls-files', '--modified', '--others', '--exclude-standard'], {
-    cwd: ROOT,
-  });
-  for (const path of changed.toString().split('\n')) {
-    if (path === '' || !existsSync(join(ROOT, path))) continue;
-    execFileSync('cp', ['--parents', path, clone], { cwd: ROOT });
-  }
+  clone = makeClone(join(directory, 'mill race'));
 });
 
 afterAll(() => {
@@ -340,6 +331,27 @@ describe('./scripts/up in a clean clone', () => {
       } finally {
         await new Promise((resolve) => server.close(resolve));
       }
+    },
+    START_DEADLINE_MS,
+  );
+
+  test(
+    'what cannot be meant is refused in one sentence: an unknown option, and a state directory that is none, exit code 2',
+    async () => {
+      const unknown = up('--lann');
+      expect(await unknown.ended).toBe(2);
+      expect(unknown.output().trim()).toBe(
+        '--lann is not an option; there are --distributed, --no-demo, --lan and --auto-ports.',
+      );
+      const state = join(clone, '.millrace');
+      rmSync(state, { recursive: true, force: true });
+      writeFileSync(state, '');
+      const run = up('--auto-ports');
+      expect(await run.ended).toBe(2);
+      expect(run.output()).toContain(
+        '.millrace cannot be made or is not yours (EEXIST): start as its owner, or delete it.',
+      );
+      rmSync(state);
     },
     START_DEADLINE_MS,
   );

@@ -1,21 +1,27 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { start, stopAll } from '../verbs/children.ts';
+import { makeClone } from '../verbs/clean-clone.ts';
 import { waitFor } from '../verbs/wait-for.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const READY_DEADLINE_MS = 150_000;
 
-afterAll(stopAll, 60_000);
+const clone = makeClone(join(mkdtempSync(join(tmpdir(), 'millrace-up-')), 'mill race'));
 
-/** Command lines of processes that work in the folder of the deployment. */
+afterAll(async () => {
+  await stopAll();
+  rmSync(dirname(clone), { recursive: true, force: true });
+}, 60_000);
+
+/** Ids and command lines of processes that work in the folder of the deployment. */
 function processesOf(directory: string): readonly string[] {
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      return command.includes(directory) ? [command] : [];
+      return command.includes(directory) ? [`${name} ${command}`] : [];
     } catch {
       return [];
     }
@@ -23,8 +29,8 @@ function processesOf(directory: string): readonly string[] {
 }
 
 test('`up --distributed` is playable through the balancer, each service is there, and ctrl-C ends all of it', async () => {
-  const directory = join(ROOT, '.millrace/distributed');
-  const up = start('./scripts/up', ['--distributed', '--auto-ports'], { cwd: ROOT });
+  const directory = join(clone, '.millrace/distributed');
+  const up = start('./scripts/up', ['--distributed', '--auto-ports'], { cwd: clone });
   await waitFor(
     'Millrace is live',
     () => {
@@ -46,6 +52,21 @@ test('`up --distributed` is playable through the balancer, each service is there
   const running = processesOf(directory).join('\n');
   for (const name of ['ingest-2', 'worker-3', 'packager-2', 'playlist-api-2', 'haproxy', 'redis', 'kafka'])
     expect(running).toContain(name);
+
+  // What a user kills to see what happens is started again.
+  const idOfWorker = (): string | undefined =>
+    processesOf(directory)
+      .find((line) => line.includes('worker-1.yaml'))
+      ?.split(' ')[0];
+  const killed = idOfWorker();
+  process.kill(Number(killed), 'SIGKILL');
+  await waitFor('another worker-1', () => ![undefined, killed].includes(idOfWorker()), READY_DEADLINE_MS);
+  expect(up.stdout()).toContain('worker-1 has ended and is started again');
+
+  // Nobody else may work in its folder.
+  const second = start('./scripts/up', ['--distributed', '--auto-ports'], { cwd: clone });
+  expect((await second.ended).code).toBe(2);
+  expect(second.stderr()).toContain('Millrace runs from this folder already');
 
   up.signal('SIGINT');
   expect((await up.ended).code).toBe(0);

@@ -18,8 +18,12 @@ export class Spool {
   readonly #runs: Run[] = [];
   #bytes = 0;
 
+  readonly #onExit = (): void => this.remove();
+
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+    // Of an observer that is ended in the middle nothing is left either.
+    process.once('exit', this.#onExit);
   }
 
   get runs(): readonly Run[] {
@@ -52,6 +56,7 @@ export class Spool {
 
   /** Removes everything. */
   remove(): void {
+    process.off('exit', this.#onExit);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

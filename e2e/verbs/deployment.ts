@@ -28,15 +28,21 @@ export interface Cluster extends Endpoint {
 
 const SHOWN_LINES = 40;
 
-/** Starts the services with some settings, and waits until all are ready. */
-export async function startCluster(options: Partial<DeploymentOptions> = {}): Promise<Cluster> {
+/**
+ * Starts the services with some settings, and waits until all are ready: on a Redis and a Kafka of their own, but for what `env`
+ * names with `REDIS_URL` and `KAFKA_BROKERS`.
+ */
+export async function startCluster(
+  options: Partial<DeploymentOptions> = {},
+  env: NodeJS.ProcessEnv = {},
+): Promise<Cluster> {
   const directory = temporaryDirectory('cluster');
   const adminToken = randomBytes(16).toString('hex');
-  const dependencies = await startDependencies(directory, {});
+  const dependencies = await startDependencies(directory, env);
   try {
     const deployment = await startDeployment({
       directory: join(directory, 'services'),
-      ...{ redisUrl: dependencies.redisUrl, kafkaBrokers: dependencies.kafkaBrokers, adminToken },
+      ...{ redis: { url: dependencies.redisUrl }, kafkaBrokers: dependencies.kafkaBrokers, adminToken },
       settings: { 'transcode-worker': { ffmpeg: { encoderThreads: 1, x264Preset: 'ultrafast' } } },
       ...options,
     });

@@ -155,11 +155,16 @@ export async function sessionOf(millrace: Endpoint, channel: Channel): Promise<S
   return items.at(-1);
 }
 
-/** Waits until a channel can be played. */
-export async function waitForPlayable(channel: Channel): Promise<void> {
+/** Waits until a channel can be played; throws with the words of its encoder when that has ended before. */
+export async function waitForPlayable(channel: Channel, encoder?: OwnedProcess): Promise<void> {
   await waitFor(
     `${channel.name} is playable`,
-    async () => (await read(channel.hls[0])) !== undefined,
+    async () => {
+      if ((await read(channel.hls[0])) !== undefined) return true;
+      if (encoder?.isRunning() === false)
+        throw new Error(`${channel.name}: the encoder ended before it was playable:\n${encoder.stderr()}`);
+      return false;
+    },
     PLAYABLE_DEADLINE_MS,
   );
 }
