@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { feedFile, ONE_MBPS_FEED } from './lib/feed-file.ts';
-import { GENERATOR_CORE } from './lib/measured-process.ts';
+import { GENERATOR_CORE, rssOf } from './lib/measured-process.ts';
 import { parseOptions } from './lib/options.ts';
 import { poll, publishFile } from './lib/publisher.ts';
 import { PublicationGenerator, streamKeyOf } from './lib/publication-generator.ts';
@@ -67,8 +67,8 @@ try {
     await delay(options.every * 1000);
     const pids = standalone.process.pidsOf('ffmpeg');
     for (const pid of pids) ffmpegPids.add(pid);
-    own.push([hours(), standalone.process.rssBytes() / 1e6]);
-    ffmpeg.push([hours(), pids.reduce((sum, pid) => sum + standalone.process.rssBytes(pid), 0) / 1e6]);
+    own.push([hours(), rssOf(standalone.process.pid) / 1e6]);
+    ffmpeg.push([hours(), pids.reduce((sum, pid) => sum + rssOf(pid), 0) / 1e6]);
     const { publishing } = await generator.status();
     if (publishing !== options.sessions)
       throw new Error(`${publishing} of ${options.sessions} publications are left`);

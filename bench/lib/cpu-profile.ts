@@ -30,34 +30,37 @@ export interface ProfileRecording {
   summarize(skipSeconds?: number): readonly string[];
 }
 
-/** Prepares the recording of one process. */
+/** Prepares the recording of a process, or of several that are then summed. */
 export function recordProfile(): ProfileRecording {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-profile-'));
   return {
     nodeFlags: ['--cpu-prof', '--cpu-prof-dir', directory, '--cpu-prof-interval', '500'],
     summarize(skipSeconds = 0) {
-      const [file] = readdirSync(directory);
-      if (file === undefined) return ['no profile was written'];
-      const profile = JSON.parse(readFileSync(join(directory, file), 'utf8')) as CpuProfile;
+      const profiles = readdirSync(directory).map(
+        (file) => JSON.parse(readFileSync(join(directory, file), 'utf8')) as CpuProfile,
+      );
       rmSync(directory, { recursive: true, force: true });
-      return summarizeProfile(profile, skipSeconds * 1e6);
+      if (profiles.length === 0) return ['no profile was written'];
+      return summarizeProfiles(profiles, skipSeconds * 1e6);
     },
   };
 }
 
-function summarizeProfile(profile: CpuProfile, skipUs: number): readonly string[] {
-  const names = new Map(profile.nodes.map((node) => [node.id, nameOf(node)]));
+function summarizeProfiles(profiles: readonly CpuProfile[], skipUs: number): readonly string[] {
   const selfUs = new Map<string, number>();
   let busyUs = 0;
-  let atUs = 0;
-  profile.samples.forEach((id, index) => {
-    const name = names.get(id) ?? '(unknown)';
-    const us = profile.timeDeltas[index] ?? 0;
-    atUs += us;
-    if (name === '(idle)' || atUs < skipUs) return;
-    busyUs += us;
-    selfUs.set(name, (selfUs.get(name) ?? 0) + us);
-  });
+  for (const { nodes, samples, timeDeltas } of profiles) {
+    const names = new Map(nodes.map((node) => [node.id, nameOf(node)]));
+    let atUs = 0;
+    samples.forEach((id, index) => {
+      const name = names.get(id) ?? '(unknown)';
+      const us = timeDeltas[index] ?? 0;
+      atUs += us;
+      if (name === '(idle)' || atUs < skipUs) return;
+      busyUs += us;
+      selfUs.set(name, (selfUs.get(name) ?? 0) + us);
+    });
+  }
   return [...selfUs]
     .toSorted(([, a], [, b]) => b - a)
     .slice(0, LISTED)

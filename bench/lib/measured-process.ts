@@ -45,6 +45,40 @@ function readAllUsage(): ProcessUsage[] {
   return all;
 }
 
+/** CPU seconds of a process itself, and of its living descendants by program name. */
+export interface FamilyCpu {
+  readonly own: number;
+  readonly descendants: ReadonlyMap<string, number>;
+}
+
+function familyOf(root: number): ProcessUsage[] {
+  const family = new Set([root]);
+  // Parents have lower pids but for wrap-around; a second pass would only matter then.
+  return readAllUsage()
+    .toSorted((a, b) => a.pid - b.pid)
+    .filter(({ pid, parentPid }) => {
+      if (family.has(parentPid)) family.add(pid);
+      return family.has(pid);
+    });
+}
+
+/** What the kernel has counted for a process that runs and its living descendants. */
+export function cpuOf(root: number): FamilyCpu {
+  const descendants = new Map<string, number>();
+  let own = 0;
+  for (const { pid, name, cpuSeconds } of familyOf(root)) {
+    if (pid === root) own = cpuSeconds;
+    else descendants.set(name, (descendants.get(name) ?? 0) + cpuSeconds);
+  }
+  return { own, descendants };
+}
+
+/** Resident bytes of a process. */
+export function rssOf(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(match?.[1] ?? 0) * 1024;
+}
+
 const running = new Set<ChildProcess>();
 
 // Children have groups of their own: a bench that is ended, or that fails, takes them along.
@@ -94,19 +128,13 @@ export class MeasuredProcess {
   }
 
   /** CPU seconds of the process itself, and of its living descendants by program name. */
-  cpu(): { readonly own: number; readonly descendants: ReadonlyMap<string, number> } {
-    const descendants = new Map<string, number>();
-    let own = 0;
-    for (const { pid, name, cpuSeconds } of this.#family()) {
-      if (pid === this.pid) own = cpuSeconds;
-      else descendants.set(name, (descendants.get(name) ?? 0) + cpuSeconds);
-    }
-    return { own, descendants };
+  cpu(): FamilyCpu {
+    return cpuOf(this.pid);
   }
 
   /** The living descendants that run a program of this name. */
   pidsOf(program: string): number[] {
-    return this.#family()
+    return familyOf(this.pid)
       .filter(({ pid, name }) => pid !== this.pid && name === program)
       .map(({ pid }) => pid);
   }
@@ -115,23 +143,6 @@ export class MeasuredProcess {
   totalCpuSeconds(): number {
     const { own, descendants } = this.cpu();
     return [...descendants.values()].reduce((sum, seconds) => sum + seconds, own);
-  }
-
-  /** Resident memory of the process itself, or of another. */
-  rssBytes(pid = this.pid): number {
-    const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    return Number(match?.[1] ?? 0) * 1024;
-  }
-
-  #family(): ProcessUsage[] {
-    const family = new Set([this.pid]);
-    // Parents have lower pids but for wrap-around; a second pass would only matter then.
-    return readAllUsage()
-      .toSorted((a, b) => a.pid - b.pid)
-      .filter(({ pid, parentPid }) => {
-        if (family.has(parentPid)) family.add(pid);
-        return family.has(pid);
-      });
   }
 
   /** Ends the process and its group. */

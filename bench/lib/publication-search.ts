@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ONE_MBPS_FEED, feedFile } from './feed-file.ts';
+import { rssOf } from './measured-process.ts';
 import type { MeasuredServer } from './measured-server.ts';
 import { PublicationGenerator } from './publication-generator.ts';
 import { longestSocketQueueBytes } from './socket-queues.ts';
@@ -101,7 +102,7 @@ export async function searchPublications(
       cpuShare: sample.serverLoad / count,
       serverLoad: sample.serverLoad,
       generatorLoad: sample.generatorLoad,
-      rssMb: server.process.rssBytes() / 1e6,
+      rssMb: rssOf(server.process.pid) / 1e6,
     };
   } finally {
     await generator.stop();

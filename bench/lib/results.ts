@@ -6,6 +6,9 @@ import type { Figure } from './report.ts';
 /** Every bench, in the order in which they run. */
 export const BENCHES: readonly string[] = [
   'cpu-per-session',
+  'cpu-distributed',
+  'caught-up',
+  'sessions',
   'first-playable',
   'start-to-ready',
   'rtmp-publications',

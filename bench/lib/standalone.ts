@@ -77,8 +77,8 @@ export async function startStandalone(options: {
   }
 }
 
-/** JSON is YAML; one channel a line. */
-function writeChannelFiles(directory: string, channels: readonly BenchChannel[]): string[] {
+/** Writes channels into as many files as they need; JSON is YAML, one channel a line. */
+export function writeChannelFiles(directory: string, channels: readonly BenchChannel[]): string[] {
   const files: string[] = [];
   for (let start = 0; start < channels.length; start += CHANNELS_PER_FILE) {
     const path = join(directory, `channels-${files.length}.yaml`);
