@@ -38,7 +38,7 @@ async function startMillrace(nodeFlags: readonly string[] = []): Promise<Searche
       settings: { ladder: ['source'], segmentDuration: SEGMENT_SECONDS },
     })),
     flags: [
-      ...['--worker.maxSessions', String(options.max)],
+      ...['--worker.capacityUnits', String(options.max)],
       ...['--ingest.limits.connectionsPerAddress', String(options.max + 100)],
     ],
     nodeFlags,

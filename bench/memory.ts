@@ -44,7 +44,7 @@ const standalone = await startStandalone({
       settings: { ladder: ['source'] },
     })),
   ],
-  flags: ['--worker.maxSessions', String(options.sessions + 1)],
+  flags: ['--worker.capacityUnits', String(options.sessions + 1)],
 });
 const feedPath = feedFile(ONE_MBPS_FEED);
 const loopMs = ONE_MBPS_FEED.seconds * 1000;

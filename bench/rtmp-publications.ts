@@ -36,7 +36,10 @@ function startMillrace(nodeFlags: readonly string[] = []): Promise<MeasuredServe
       streamKey: streamKeyOf(KEY_PREFIX, index),
       settings: { ladder: ['source'] },
     })),
-    flags: [...['--worker.maxSessions', '1'], ...['--ingest.limits.connections', String(options.max + 100)]],
+    flags: [
+      ...['--worker.capacityUnits', '0.1'],
+      ...['--ingest.limits.connections', String(options.max + 100)],
+    ],
     nodeFlags,
     core: SERVER_CORE,
   });

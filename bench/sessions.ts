@@ -15,7 +15,8 @@ import { parseOptions } from './lib/options.ts';
 import { PublicationGenerator, streamKeyOf } from './lib/publication-generator.ts';
 import { poll } from './lib/publisher.ts';
 import { figure, report } from './lib/report.ts';
-import { readGauge, startSeparateServices } from './lib/separate-services.ts';
+import { readGauge } from './lib/read-gauge.ts';
+import { startSeparateServices } from './lib/separate-services.ts';
 import type { SeparateServices } from './lib/separate-services.ts';
 
 const options = parseOptions({
@@ -127,7 +128,7 @@ async function run<T>(measure: (running: Running) => Promise<T>): Promise<T> {
     {
       settings: {
         ingest: { limits: { connectionsPerAddress: options.sessions + 100 } },
-        'transcode-worker': { maxSessions: options.sessions },
+        'transcode-worker': { capacityUnits: options.sessions },
       },
     },
   );

@@ -50,7 +50,7 @@ interface Running {
 /** Starts a Millrace with one channel, so that there is one ffmpeg. */
 async function startChannel(name: string, seconds: number): Promise<Running> {
   const millrace = await startMillrace({
-    worker: { ffmpeg: { encoderThreads: 1 } },
+    worker: { capacityUnits: 100, ffmpeg: { encoderThreads: 1 } },
   });
   const channel = await createChannel(millrace, name, { ladder: LADDER, graceSeconds: 2 });
   const publisher = publish(channel.publishUrl, await makeClip({ ...USUAL, size: SIZE, seconds }));

@@ -8,6 +8,7 @@ export const BENCHES: readonly string[] = [
   'cpu-per-session',
   'cpu-distributed',
   'caught-up',
+  'session-units',
   'sessions',
   'first-playable',
   'start-to-ready',

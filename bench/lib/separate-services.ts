@@ -7,6 +7,7 @@ import type { Dependencies } from '../../scripts/distributed/dependencies.ts';
 import { startDeployment } from '../../scripts/distributed/deployment.ts';
 import type { Deployment, DeploymentOptions, Instance } from '../../scripts/distributed/deployment.ts';
 import { poll } from './publisher.ts';
+import { readGauge } from './read-gauge.ts';
 import { writeChannelFiles } from './standalone.ts';
 import type { BenchChannel } from './standalone.ts';
 
@@ -85,14 +86,4 @@ async function busiest(
   for (const instance of instances.filter((other) => other.service === service))
     if ((await readGauge(instance, gauge)) > 0) return instance;
   return undefined;
-}
-
-/** What a gauge of an instance says, over all its labels; 0 while the instance does not answer. */
-export async function readGauge(instance: Instance, gauge: string): Promise<number> {
-  const text = await fetch(`${instance.admin}/metrics`).then(
-    (response) => response.text(),
-    () => '',
-  );
-  const values = text.matchAll(new RegExp(`^${gauge}(?:\\{.*\\})? (\\S+)$`, 'gm'));
-  return [...values].reduce((sum, [, value]) => sum + Number(value), 0);
 }

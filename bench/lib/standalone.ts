@@ -23,6 +23,8 @@ export interface RunningStandalone extends MeasuredServer {
   readonly rtmpUrl: string;
   /** `http://127.0.0.1:8080` */
   readonly httpUrl: string;
+  /** `http://127.0.0.1:9090` */
+  readonly admin: string;
   /** From spawning to the line that says it is ready. */
   readonly readyMs: number;
 }
@@ -30,7 +32,7 @@ export interface RunningStandalone extends MeasuredServer {
 /** Starts the bundled standalone on ports of the system's choice with a state directory of its own. */
 export async function startStandalone(options: {
   readonly channels: readonly BenchChannel[];
-  /** Flags of the service, `['--worker.maxSessions', '1']`. */
+  /** Flags of the service, `['--worker.capacityUnits', '10']`. */
   readonly flags?: readonly string[];
   /** Flags of Node. */
   readonly nodeFlags?: readonly string[];
@@ -62,12 +64,13 @@ export async function startStandalone(options: {
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const { rtmp, http } = await readAddresses(measured);
+    const { rtmp, http, admin } = await readAddresses(measured);
     return {
       process: measured,
       rtmpUrl: rtmp,
       port: Number(new URL(rtmp).port),
       httpUrl: http,
+      admin,
       readyMs: performance.now() - startedAt,
       stop,
     };
@@ -94,7 +97,9 @@ export function writeChannelFiles(directory: string, channels: readonly BenchCha
   return files;
 }
 
-function readAddresses(measured: MeasuredProcess): Promise<{ readonly rtmp: string; readonly http: string }> {
+function readAddresses(
+  measured: MeasuredProcess,
+): Promise<{ readonly rtmp: string; readonly http: string; readonly admin: string }> {
   const { stdout } = measured.child;
   if (stdout === null) throw new Error('the child has no standard output');
   return new Promise((resolve, reject) => {
@@ -102,7 +107,7 @@ function readAddresses(measured: MeasuredProcess): Promise<{ readonly rtmp: stri
     createInterface({ input: stdout }).on('line', (line) => {
       if (!line.startsWith('{"ready":true')) return;
       clearTimeout(timer);
-      resolve(JSON.parse(line) as { rtmp: string; http: string });
+      resolve(JSON.parse(line) as { rtmp: string; http: string; admin: string });
     });
     measured.child.once('exit', (code) => {
       clearTimeout(timer);

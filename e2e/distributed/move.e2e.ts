@@ -14,8 +14,8 @@ import { waitFor } from '../verbs/wait-for.ts';
 const LADDER = isLong ? 'default' : [SMALL_RUNG];
 const LOWEST = isLong ? '360p' : SMALL_RUNG.name;
 const SECONDS = mediaSeconds(24);
-/** Two workers with room for one session each. */
-const ONE_EACH = { ffmpeg: { encoderThreads: 1, x264Preset: 'ultrafast' }, maxSessions: 1 };
+/** Two workers with room for one session each: whoever has nothing takes anything. */
+const ONE_EACH = { ffmpeg: { encoderThreads: 1, x264Preset: 'ultrafast' }, capacityUnits: 0.1 };
 
 let cluster: Cluster;
 

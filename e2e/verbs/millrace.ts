@@ -65,7 +65,8 @@ export async function startMillrace(settings: Readonly<Record<string, unknown>> 
     http: { port: 0 },
     admin: { port: 0 },
     ingest: { rtmp: { port: 0 } },
-    worker: { ffmpeg: { encoderThreads: 1 } },
+    // As many side by side as a test likes: what is late is another test's matter.
+    worker: { capacityUnits: 100, ffmpeg: { encoderThreads: 1 } },
     stateDirectory,
     printAddresses: true,
     ...settings,

@@ -37,6 +37,7 @@ export type { RunningService } from './run-service.ts';
 export { followSessionRecords } from './session-records.ts';
 export { ServiceError } from './service-error.ts';
 export type { ServiceErrorCode } from './service-error.ts';
+export { hasRoom, unitsOf } from './session-units.ts';
 export { stopInOrder } from './stop-in-order.ts';
 export type { Stoppable } from './stop-in-order.ts';
 export { startAdminServer } from './admin-server.ts';

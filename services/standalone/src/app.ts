@@ -23,13 +23,13 @@ import type {
   Stoppable,
 } from '@millrace/runtime';
 import type { SendSignal } from '@millrace/transcode-worker';
-import { startTranscodeWorker } from '@millrace/transcode-worker';
+import { startTranscodeWorker, workerCapacityUnits } from '@millrace/transcode-worker';
 import type { Registry } from 'prom-client';
 import { keepAdminToken } from './admin-token.ts';
 import type { StandaloneConfig } from './config.ts';
 
-/** Pipes of an ffmpeg: its input, its messages, the most rungs that a ladder has, and audio. */
-const FILES_PER_FFMPEG = 11;
+/** Pipes of an ffmpeg: nothing has more for its units than one that encodes audio alone, three for a quarter. */
+const FILES_PER_UNIT = 12;
 
 /** The worker calls ingest and the packager, ingest calls playlist-api, and that one reads the packager's index. */
 const STOP_ORDER = ['worker', 'ingest', 'api', 'packager'] as const;
@@ -59,7 +59,7 @@ export async function startStandalone(
     {
       'http.maxConnections': config.http.maxConnections,
       'ingest.limits.connections': config.ingest.limits.connections,
-      'worker.maxSessions': config.worker.maxSessions * FILES_PER_FFMPEG,
+      'worker.capacityUnits': Math.ceil(workerCapacityUnits(config.worker) * FILES_PER_UNIT),
     },
     logger,
   );

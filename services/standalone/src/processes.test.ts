@@ -38,11 +38,15 @@ function start(
 }
 
 describe('standalone as a process', () => {
-  describeServiceProcess('standalone', (args, options) => start('standalone', args, options), {
-    maxFiles: 64 + 8192 + 8192 + 16 * 11,
-    small: ['--ingest.limits.connections', '20', '--worker.maxSessions', '2'],
-    secret: ADMIN_TOKEN,
-  });
+  describeServiceProcess(
+    'standalone',
+    (args, options) => start('standalone', ['--worker.capacityUnits', '10', ...(args ?? [])], options),
+    {
+      maxFiles: 64 + 8192 + 8192 + 10 * 12,
+      small: ['--ingest.limits.connections', '20', '--worker.capacityUnits', '1'],
+      secret: ADMIN_TOKEN,
+    },
+  );
 });
 
 test.each(['ingest', 'transcode-worker', 'packager', 'playlist-api'])(

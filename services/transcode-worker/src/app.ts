@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type {
   Clock,
   EventBus,
@@ -15,6 +16,7 @@ import { findDeathLauncher } from './adapters/death-launcher.ts';
 import { checkFfmpeg } from './adapters/ffmpeg-check.ts';
 import type { WorkerConfig } from './config.ts';
 import { SessionClaimer } from './domain/session-claimer.ts';
+import { capacityUnitsOf } from './domain/worker-capacity.ts';
 import { createWorkerMetrics } from './metrics.ts';
 
 export { checkFfmpeg } from './adapters/ffmpeg-check.ts';
@@ -38,12 +40,19 @@ export interface WorkerDependencies {
 
 /** A worker that runs. */
 export interface RunningWorker {
-  /** Sessions that it works for. */
-  readonly sessionCount: number;
+  /** What it takes at most, in units. */
+  readonly capacityUnits: number;
+  /** Units of the sessions that it leads or stands by for. */
+  readonly loadUnits: number;
   /** Takes nothing new and hands over what it has; resolves when it has nothing any more, or the deadline is over. */
   drain(deadlineMs: number): Promise<void>;
   /** Ends all sessions' work and their ffmpeg processes; what was published stays. */
   stop(deadlineMs: number): Promise<void>;
+}
+
+/** What a worker with these settings takes at most on this machine, in units. */
+export function workerCapacityUnits(config: WorkerConfig): number {
+  return capacityUnitsOf(config, availableParallelism());
 }
 
 /**
@@ -62,10 +71,12 @@ export async function startTranscodeWorker(
     logger.info(
       'Without setpriv of util-linux a stopped ffmpeg outlives a worker that is killed, until it is continued',
     );
+  const capacityUnits = workerCapacityUnits(config);
+  const metrics = createWorkerMetrics(registry);
+  metrics.capacityUnits.set(capacityUnits);
   const claimer = new SessionClaimer({
     ...dependencies,
-    config,
-    metrics: createWorkerMetrics(registry),
+    ...{ config, capacityUnits, metrics },
     startTranscoder: createFfmpegTranscoder({
       path: config.ffmpeg.path,
       launcher,
@@ -74,8 +85,9 @@ export async function startTranscodeWorker(
   });
   claimer.start();
   return {
-    get sessionCount() {
-      return claimer.heldCount;
+    capacityUnits,
+    get loadUnits() {
+      return claimer.loadUnits;
     },
     drain: (deadlineMs) => claimer.drain(deadlineMs),
     stop: (deadlineMs) => claimer.stop(deadlineMs),

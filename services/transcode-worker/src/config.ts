@@ -9,13 +9,14 @@ export const workerConfigSchema = z.object({
     .min(1)
     .default('worker-1')
     .describe('Name of this worker in leases, events and logs: no other worker may have it.'),
-  maxSessions: z
+  capacityUnits: z
     .number()
-    .int()
     .positive()
-    .max(1000)
-    .default(16)
-    .describe('Sessions that this worker takes at most; one session is one ffmpeg.'),
+    .max(10_000)
+    .optional()
+    .describe(
+      'Load that this worker takes at most, in units: one is 1280x720 at 30 fps by x264 veryfast. What its CPUs bear when it is not set.',
+    ),
   ffmpeg: z
     .object({
       path: z.string().min(1).default('ffmpeg').describe('The ffmpeg to run: 5.1 or newer, with libx264.'),

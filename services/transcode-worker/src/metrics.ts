@@ -18,6 +18,16 @@ export function createWorkerMetrics(registry: Registry) {
       help: 'Sessions that this worker stands by for.',
       registers,
     }),
+    capacityUnits: new Gauge({
+      name: 'millrace_worker_capacity_units',
+      help: 'Load that this worker takes at most, in units of one 720p30 rendition by x264 veryfast.',
+      registers,
+    }),
+    loadUnits: new Gauge({
+      name: 'millrace_worker_load_units',
+      help: 'Units of the sessions that this worker leads or stands by for.',
+      registers,
+    }),
     standbyDivergedRows: new Counter({
       name: 'millrace_worker_standby_diverged_rows_total',
       help: 'Rows of a leader that its standby, this worker, made otherwise of the same media.',

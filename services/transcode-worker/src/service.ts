@@ -49,7 +49,7 @@ export async function startWorkerService(
       instances,
       () => ({
         ...{ kind: 'worker', id: instance, address: '' },
-        ...{ capacityUnits: config.maxSessions, loadUnits: worker.sessionCount, isDraining: !isReady },
+        ...{ capacityUnits: worker.capacityUnits, loadUnits: worker.loadUnits, isDraining: !isReady },
       }),
       logger,
     );

@@ -1,10 +1,16 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { session } from '@millrace/contracts';
 import type { MillraceEvent } from '@millrace/contracts';
 import { MemoryLeaseStore } from '@millrace/runtime';
 import type { InstanceRegistration } from '@millrace/runtime';
 import { SessionWork } from './session-work.ts';
 
 const SESSION = { channel: 'news', sessionId: 's1' };
+/** It costs more than one unit. */
+const RECORD = session.SessionRecord.create({
+  ...SESSION,
+  presentation: { renditions: [{ kind: session.TrackKind.VIDEO, width: 1280, height: 720 }] },
+});
 
 let leases: MemoryLeaseStore;
 let workers: InstanceRegistration[];
@@ -31,8 +37,8 @@ describe('moving a session', () => {
   test('calls for a successor of its worker, and says so', async () => {
     const lease = await take();
     register('a');
-    register('b');
-    await work.move(SESSION);
+    register('b', { loadUnits: 0.25 });
+    await work.move(RECORD);
     expect(await leases.unclaimed()).toEqual([SESSION]);
     expect(events).toEqual([{ type: 'SuccessorCalled', data: { ...SESSION, reason: 'move' } }]);
     // The worker that has it goes on until another one has announced itself.
@@ -45,8 +51,9 @@ describe('moving a session', () => {
     await take();
     register('a');
     register('full', { loadUnits: 2 });
+    register('almost full', { loadUnits: 1 });
     register('draining', { isDraining: true });
-    await expect(work.move(SESSION)).rejects.toMatchObject({
+    await expect(work.move(RECORD)).rejects.toMatchObject({
       id: 'PLAYLIST_API_NO_CAPACITY',
       code: 'UNAVAILABLE',
     });
@@ -56,7 +63,7 @@ describe('moving a session', () => {
 
   test('a session that no worker has cannot be moved', async () => {
     register('b');
-    await expect(work.move(SESSION)).rejects.toMatchObject({ id: 'PLAYLIST_API_SESSION_NOT_WORKED' });
+    await expect(work.move(RECORD)).rejects.toMatchObject({ id: 'PLAYLIST_API_SESSION_NOT_WORKED' });
     expect(await work.workerOf(SESSION)).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
-import { ServiceError } from '@millrace/runtime';
+import { session } from '@millrace/contracts';
+import { hasRoom, ServiceError, unitsOf } from '@millrace/runtime';
 import type {
   EventEmitter,
   InstanceRegistration,
@@ -33,12 +34,14 @@ export class SessionWork {
    *
    * Throws `PLAYLIST_API_SESSION_NOT_WORKED` and `PLAYLIST_API_NO_CAPACITY`, with which nothing has changed.
    */
-  async move(session: SessionRef): Promise<void> {
+  async move(record: session.SessionRecord): Promise<void> {
     const { leases, workers, events } = this.#dependencies;
-    const { channel, sessionId } = session;
-    const holder = await leases.holderOf(session);
-    const isFree = ({ id, loadUnits, capacityUnits, isDraining }: InstanceRegistration): boolean =>
-      id !== holder && !isDraining && loadUnits < capacityUnits;
+    const { channel, sessionId, presentation } = record;
+    const ref = { channel, sessionId };
+    const holder = await leases.holderOf(ref);
+    const units = presentation === undefined ? 0 : unitsOf(presentation);
+    const isFree = (worker: InstanceRegistration): boolean =>
+      worker.id !== holder && !worker.isDraining && hasRoom(worker, units);
     if (holder !== undefined && !workers().some(isFree)) {
       throw new ServiceError(
         'UNAVAILABLE',
@@ -47,7 +50,7 @@ export class SessionWork {
         { retryable: true },
       );
     }
-    if (holder === undefined || !(await leases.callSuccessor(session))) {
+    if (holder === undefined || !(await leases.callSuccessor(ref))) {
       throw new ServiceError(
         'FAILED_PRECONDITION',
         'PLAYLIST_API_SESSION_NOT_WORKED',

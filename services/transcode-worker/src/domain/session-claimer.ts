@@ -1,10 +1,10 @@
 import { session } from '@millrace/contracts';
-import { followSessionRecords } from '@millrace/runtime';
+import { followSessionRecords, hasRoom, unitsOf } from '@millrace/runtime';
 import type { EventBus, LeaseStore, SessionStore, UnclaimedSessions } from '@millrace/runtime';
 import { pause, withDeadline } from './deadline.ts';
 import { Outage } from './outage.ts';
 import { SessionRunner } from './session-runner.ts';
-import type { SessionOutcome, SessionRunnerDependencies } from './session-runner.ts';
+import type { SessionRole, SessionRunnerDependencies } from './session-runner.ts';
 
 /** The net under what events tell: sessions that want a worker are looked for this often. */
 const POLL_MS = 1000;
@@ -20,12 +20,21 @@ const CALL_DEADLINE_MS = 1000;
 /** What the claimer works with. */
 export interface SessionClaimerDependencies extends Omit<
   SessionRunnerDependencies,
-  'leaseOutage' | 'onLease' | 'draining'
+  'leaseOutage' | 'onRole' | 'draining'
 > {
   readonly sessions: Pick<SessionStore, 'watch'>;
   readonly leases: LeaseStore & UnclaimedSessions;
   /** What says that a session is free, sooner than the poll would find it. */
   readonly bus: Pick<EventBus, 'subscribe'>;
+  /** What this worker takes at most, in units. */
+  readonly capacityUnits: number;
+}
+
+/** A session that is tried or worked for. */
+interface Work {
+  readonly units: number;
+  /** Absent while it is tried. */
+  readonly role: SessionRole | undefined;
 }
 
 /** Watches the live sessions, and works for those that it gets the lease of, within its capacity. */
@@ -33,10 +42,9 @@ export class SessionClaimer {
   readonly #dependencies: SessionClaimerDependencies;
   readonly #leaseOutage: Outage;
   readonly #records = new Map<string, session.SessionRecord>();
-  /** Sessions that are tried or worked for: never more than there is capacity for. */
   readonly #running = new Map<string, Promise<void>>();
-  /** Those of them that this worker has the lease of. */
-  readonly #held = new Set<string>();
+  /** The sessions that are running: never more than there is capacity for. */
+  readonly #work = new Map<string, Work>();
   /** Sessions that this worker has no capacity for; whoever looks after the workers has been told of each. */
   readonly #waiting = new Set<string>();
   readonly #abort = new AbortController();
@@ -53,9 +61,9 @@ export class SessionClaimer {
     this.#leaseOutage = new Outage({ peer: 'leases', ...dependencies });
   }
 
-  /** Sessions that are worked for. */
-  get heldCount(): number {
-    return this.#held.size;
+  /** Units of the sessions that this worker leads or stands by for. */
+  get loadUnits(): number {
+    return sumOfUnits([...this.#work.values()].filter(({ role }) => role !== undefined));
   }
 
   start(): void {
@@ -80,13 +88,13 @@ export class SessionClaimer {
   async drain(deadlineMs: number): Promise<void> {
     this.#draining.abort();
     const { logger, events, config } = this.#dependencies;
-    logger.info({ sessions: this.#held.size }, 'Draining: calling for successors');
+    logger.info({ sessions: this.#led().length }, 'Draining: calling for successors');
     const deadline = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(deadlineMs)]);
     while (this.#running.size > 0 && !deadline.aborted) {
-      await Promise.all([...this.#held].map((sessionId) => this.#callSuccessor(sessionId)));
+      await Promise.all(this.#led().map((sessionId) => this.#callSuccessor(sessionId)));
       await Promise.race([pause(CALL_INTERVAL_MS, deadline), Promise.all(this.#running.values())]);
     }
-    for (const sessionId of this.#held) {
+    for (const sessionId of this.#led()) {
       const channel = this.#records.get(sessionId)?.channel ?? '';
       const data = { channel, sessionId, worker: config.instance, reason: 'no-successor' };
       logger.warn({ sessionId }, 'No successor was found in time; the session is free for any worker');
@@ -103,7 +111,7 @@ export class SessionClaimer {
     // What is left then has been told to end; nobody waits longer for it.
     await withDeadline(stopped, { ms: deadlineMs, what: 'stopping all work' }).catch((error: unknown) => {
       this.#dependencies.logger.warn(
-        { err: error, sessions: this.#held.size },
+        { err: error, sessions: this.#running.size },
         'The worker stops before all its work has ended; leases end by themselves within 3 s',
       );
     });
@@ -158,43 +166,58 @@ export class SessionClaimer {
   /** Tries as many sessions as there is room for, from where the last sweep stopped: each has its turn. */
   #sweep(): void {
     for (const sessionId of inTurn([...this.#records.keys()], this.#sweptTo)) {
-      if (this.#running.size >= this.#dependencies.config.maxSessions) return;
-      this.#claim(sessionId);
-      this.#sweptTo = sessionId;
+      if (this.#claim(sessionId)) this.#sweptTo = sessionId;
     }
   }
 
-  /** Tries to get a session that may be free; one that is known to want a worker and cannot have this one waits, and is told of. */
-  #claim(sessionId: string, { isWanting = false } = {}): void {
+  /**
+   * Tries to get a session that may be free, if there is room for it; false when it is not tried. One that is known to want a worker
+   * and cannot have this one waits, and is told of.
+   */
+  #claim(sessionId: string, { isWanting = false } = {}): boolean {
     const record = this.#records.get(sessionId);
     const presentation = record?.presentation;
     if (record === undefined || presentation === undefined || record.state === session.SessionState.ENDED)
-      return;
-    if (this.#running.has(sessionId) || this.#draining.signal.aborted) return;
-    const { config, logger } = this.#dependencies;
-    if (isWanting && this.#held.size >= config.maxSessions) this.#wait(record);
-    // With all places tried for, the poll is the next try.
-    if (this.#running.size >= config.maxSessions) return;
+      return false;
+    if (this.#running.has(sessionId) || this.#draining.signal.aborted) return false;
+    const { capacityUnits, logger } = this.#dependencies;
+    const units = unitsOf(presentation);
+    if (isWanting && !hasRoom({ capacityUnits, loadUnits: this.loadUnits }, units)) this.#wait(record, units);
+    // What is tried may come to nothing: the poll is the next try.
+    if (!hasRoom({ capacityUnits, loadUnits: sumOfUnits([...this.#work.values()]) }, units)) return false;
+    this.#setWork(sessionId, { units, role: undefined });
     const running = this.#run(record, presentation)
       .catch((error: unknown) => {
         logger.error({ err: error, sessionId }, 'A session cannot be worked for; it is free for any worker');
       })
       .finally(() => {
         this.#running.delete(sessionId);
+        this.#setWork(sessionId, undefined);
         if (this.#records.get(sessionId)?.state === session.SessionState.ENDED)
           this.#records.delete(sessionId);
       });
     this.#running.set(sessionId, running);
+    return true;
   }
 
-  #wait({ sessionId, channel }: session.SessionRecord): void {
+  #setWork(sessionId: string, work: Work | undefined): void {
+    if (work === undefined) this.#work.delete(sessionId);
+    else this.#work.set(sessionId, work);
+    this.#dependencies.metrics.loadUnits.set(this.loadUnits);
+  }
+
+  #led(): readonly string[] {
+    return [...this.#work].flatMap(([sessionId, { role }]) => (role === 'leading' ? [sessionId] : []));
+  }
+
+  #wait({ sessionId, channel }: session.SessionRecord, units: number): void {
     if (this.#waiting.has(sessionId)) return;
     this.#waiting.add(sessionId);
-    const { config, logger, metrics } = this.#dependencies;
+    const { capacityUnits, logger, metrics } = this.#dependencies;
     metrics.waitingSessions.set(this.#waiting.size);
     logger.warn(
-      { id: 'WORKER_CAPACITY', sessionId, channel, maxSessions: config.maxSessions },
-      'This worker is full: the session waits for another worker, or for one that ends; start more workers or raise maxSessions',
+      { id: 'WORKER_CAPACITY', sessionId, channel, units, loadUnits: this.loadUnits, capacityUnits },
+      'This worker is full: the session waits for another worker, or for one that ends; start more workers or raise capacityUnits',
     );
   }
 
@@ -203,29 +226,24 @@ export class SessionClaimer {
   }
 
   async #run(record: session.SessionRecord, presentation: session.Presentation): Promise<void> {
-    const { config, logger } = this.#dependencies;
+    const { capacityUnits, logger } = this.#dependencies;
     const { sessionId } = record;
     const { signal } = this.#abort;
-    await pause(hesitationMs(this.#held.size, config.maxSessions), signal);
+    await pause(hesitationMs(this.loadUnits, capacityUnits), signal);
     const runner = new SessionRunner(
       {
         ...this.#dependencies,
         leaseOutage: this.#leaseOutage,
         draining: this.#draining.signal,
-        onLease: () => {
-          this.#held.add(sessionId);
-          this.#leave(sessionId);
+        onRole: (role) => {
+          this.#setWork(sessionId, { units: unitsOf(presentation), role });
+          if (role === 'leading') this.#leave(sessionId);
         },
       },
       () => this.#records.get(sessionId) ?? record,
       presentation,
     );
-    let outcome: SessionOutcome;
-    try {
-      outcome = await runner.run(signal);
-    } finally {
-      this.#held.delete(sessionId);
-    }
+    const outcome = await runner.run(signal);
     if (outcome !== 'lease-held') logger.info({ sessionId, outcome }, 'The work for the session is over');
     // A session that ended is not claimed again, even if the record says so a moment later.
     if (outcome === 'session-ended') this.#records.delete(sessionId);
@@ -242,7 +260,11 @@ export function inTurn(ids: readonly string[], last: string): readonly string[] 
   return [...sorted.slice(start), ...sorted.slice(0, start)];
 }
 
-/** How long a worker with so many sessions waits before it tries to take another: the fullest wins, so that others stay idle. */
-export function hesitationMs(sessions: number, maxSessions: number): number {
-  return MAX_HESITATION_MS * (1 - sessions / maxSessions);
+/** How long a worker with so much load waits before it tries to take more: the fullest wins, so that others stay idle. */
+export function hesitationMs(loadUnits: number, capacityUnits: number): number {
+  return MAX_HESITATION_MS * Math.max(0, 1 - loadUnits / capacityUnits);
+}
+
+function sumOfUnits(works: readonly Work[]): number {
+  return works.reduce((sum, { units }) => sum + units, 0);
 }

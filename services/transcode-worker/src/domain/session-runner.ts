@@ -20,6 +20,9 @@ import type { StreamRunnerOptions } from './stream-runner.ts';
 import type { StartTranscoder } from './transcoder.ts';
 import { TwinnedSink } from './twinned-sink.ts';
 
+/** What a worker is to a session. */
+export type SessionRole = 'leading' | 'standing-by';
+
 /** What a session's runner works with. */
 export interface SessionRunnerDependencies {
   readonly peers: SessionPeers;
@@ -28,8 +31,8 @@ export interface SessionRunnerDependencies {
   readonly leaseOutage: Outage;
   /** Aborted when the worker drains: it stands by for nobody any more. */
   readonly draining: AbortSignal;
-  /** Called when there is a lease to work by. */
-  readonly onLease: () => void;
+  /** Called when the worker has become the session's. */
+  readonly onRole: (role: SessionRole) => void;
   readonly startTranscoder: StartTranscoder;
   readonly config: WorkerConfig;
   readonly metrics: WorkerMetrics;
@@ -132,6 +135,7 @@ export class SessionRunner {
       ...{ publishing: this.#publishing(), leases, leaseOutage, sink: this.#sink },
       indexAt: (place) => peers.packagersOf(this.#context.record())[place]?.index,
       firstK: () => this.#successorK(),
+      onPlace: () => this.#dependencies.onRole('standing-by'),
     });
     return standby.run({ standing: AbortSignal.any([signal, draining]), working: signal });
   }
@@ -165,7 +169,7 @@ export class SessionRunner {
   ): Promise<SessionOutcome> {
     let keeper = first;
     let stream = firstStream;
-    this.#dependencies.onLease();
+    this.#dependencies.onRole('leading');
     for (;;) {
       const outcome = await this.#hold(keeper, stream, signal);
       if (outcome !== 'lease-lost') return outcome;

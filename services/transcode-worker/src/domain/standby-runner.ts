@@ -37,6 +37,8 @@ export interface StandbyRunnerOptions {
   readonly indexAt: (place: number) => SegmentIndex | undefined;
   /** First segment that a worker which begins now can make whole. */
   readonly firstK: () => number;
+  /** Called when it has its place. */
+  readonly onPlace: () => void;
 }
 
 /** What ends a standby. */
@@ -88,6 +90,7 @@ export class StandbyRunner {
   async run({ standing, working }: StandbySignals): Promise<TakenOver | undefined> {
     if ((await this.#renew()) === 'lost') return undefined;
     this.#hasPlace = true;
+    this.#options.onPlace();
     const { metrics, logger, channel, sessionId } = this.#options.publishing.context;
     const stopping = new AbortController();
     const running = AbortSignal.any([working, stopping.signal]);

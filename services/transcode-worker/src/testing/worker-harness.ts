@@ -136,7 +136,7 @@ export class WorkerHarness {
         peers: peersOf(this.relay, this.sink),
         leases: this.leases,
         draining: new AbortController().signal,
-        onLease: () => undefined,
+        onRole: () => undefined,
         leaseOutage: new Outage({ peer: 'leases', metrics, logger, clock: Date.now }),
         startTranscoder,
         config: this.#config,
