@@ -24,6 +24,7 @@ export {
   advertised,
   grpcClientSchema,
   grpcListenerSchema,
+  instanceNameSchema,
   platformSections,
   registeredGrpcListenerSchema,
 } from './platform-config.ts';

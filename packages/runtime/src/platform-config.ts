@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { INSTANCE_ID } from './adapters/instance-rules.ts';
 import { grpcTlsSchema } from './adapters/grpc/grpc-tls.ts';
 import { eventsConfigSchema, kafkaConfigSchema } from './adapters/kafka/config.ts';
 import { redisSchema } from './adapters/redis/redis-config.ts';
@@ -68,3 +69,12 @@ export type PlatformConfig = z.infer<z.ZodObject<typeof platformSections>>;
 
 /** Where a service serves gRPC. */
 export type GrpcListenerConfig = z.infer<ReturnType<typeof grpcListenerSchema>>;
+
+/** The `instance` of a service: the name by which others know this process. */
+export function instanceNameSchema(defaultName: string, description: string) {
+  return z
+    .string()
+    .regex(INSTANCE_ID, 'may hold 1 to 128 letters, digits and . _ - only')
+    .default(defaultName)
+    .describe(description);
+}

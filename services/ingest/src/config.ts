@@ -3,6 +3,7 @@ import {
   logLevelSchema,
   platformSections,
   registeredGrpcListenerSchema,
+  instanceNameSchema,
 } from '@millrace/runtime';
 import { z } from 'zod';
 
@@ -12,11 +13,10 @@ const addressOrSubnet = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 
 /** Settings of ingest. */
 export const ingestConfigSchema = z.object({
-  instance: z
-    .string()
-    .min(1)
-    .default('ingest-1')
-    .describe('Name of this ingest in records, events and logs: no other ingest may have it.'),
+  instance: instanceNameSchema(
+    'ingest-1',
+    'Name of this ingest in records, events and logs: no other ingest may have it.',
+  ),
   rtmp: z
     .object({
       host: z.string().default('127.0.0.1').describe('Address that RTMP listens on.'),

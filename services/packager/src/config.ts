@@ -5,6 +5,7 @@ import {
   httpListenerSchema,
   logLevelSchema,
   platformSections,
+  instanceNameSchema,
 } from '@millrace/runtime';
 import { z } from 'zod';
 
@@ -66,11 +67,10 @@ export type PackagerConfig = z.infer<typeof packagerConfigSchema>;
 
 /** Settings of a packager that is a process of its own. */
 export const packagerServiceConfigSchema = packagerConfigSchema.extend({
-  instance: z
-    .string()
-    .min(1)
-    .default('packager-1')
-    .describe('Name of this packager in placements, events and logs: no other packager may have it.'),
+  instance: instanceNameSchema(
+    'packager-1',
+    'Name of this packager in placements, events and logs: no other packager may have it.',
+  ),
   http: advertised(
     httpListenerSchema(8081).unwrap(),
     'Where other packagers reach public HTTP of this one, host:port; host and port when absent.',

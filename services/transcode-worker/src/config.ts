@@ -1,14 +1,19 @@
-import { adminListenerSchema, grpcClientSchema, logLevelSchema, platformSections } from '@millrace/runtime';
+import {
+  adminListenerSchema,
+  grpcClientSchema,
+  logLevelSchema,
+  platformSections,
+  instanceNameSchema,
+} from '@millrace/runtime';
 import { z } from 'zod';
 import { X264_PRESETS } from './domain/ffmpeg-arguments.ts';
 
 /** Settings of the transcode worker. */
 export const workerConfigSchema = z.object({
-  instance: z
-    .string()
-    .min(1)
-    .default('worker-1')
-    .describe('Name of this worker in leases, events and logs: no other worker may have it.'),
+  instance: instanceNameSchema(
+    'worker-1',
+    'Name of this worker in leases, events and logs: no other worker may have it.',
+  ),
   capacityUnits: z
     .number()
     .positive()

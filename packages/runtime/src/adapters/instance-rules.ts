@@ -4,11 +4,12 @@ import { ServiceError } from '../service-error.ts';
 /** How long a registration lasts without renewal. */
 export const REGISTRATION_TTL_MS = 3000;
 
-const ID = /^[A-Za-z0-9._-]{1,128}$/;
+/** What an id may be: it is part of keys. */
+export const INSTANCE_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Throws `INSTANCE_ID_INVALID` for an id that cannot be part of a key. */
 export function assertInstanceId({ kind, id }: InstanceRegistration): void {
-  if (ID.test(id)) return;
+  if (INSTANCE_ID.test(id)) return;
   throw new ServiceError(
     'INVALID_ARGUMENT',
     'INSTANCE_ID_INVALID',
