@@ -4,6 +4,7 @@ import {
   httpListenerSchema,
   logLevelSchema,
   platformSections,
+  instanceNameSchema,
 } from '@millrace/runtime';
 import { z } from 'zod';
 
@@ -62,11 +63,7 @@ export type PlaylistApiConfig = z.infer<typeof playlistApiConfigSchema>;
 
 /** Settings of a playlist-api that is a process of its own. */
 export const playlistApiServiceConfigSchema = playlistApiConfigSchema.extend({
-  instance: z
-    .string()
-    .min(1)
-    .default('playlist-api-1')
-    .describe('Name of this playlist-api in events and logs.'),
+  instance: instanceNameSchema('playlist-api-1', 'Name of this playlist-api in events and logs.'),
   grpc: grpcListenerSchema(9103),
   ...platformSections,
 });

@@ -30,6 +30,13 @@ describe('MPD of a session', () => {
     expect(publishTimeMs).toBe((FIRST_K + 2) * 2000 - 1235);
   });
 
+  test('T-1: a replica that has not heard of the end of a period yet answers the same', () => {
+    const [period] = recordOf().periods;
+    if (period === undefined) throw new Error('the record has no period');
+    const ended = viewOf(2, { periods: [{ ...period, lastK: FIRST_K + 1 }] });
+    expect(mpdOf(ended)).toBe(mpdOf(viewOf(2)));
+  });
+
   test('E-1: the $Number$ form is, byte for byte', () => {
     expect(mpdOf(viewOf(2), 'number')).toMatchSnapshot();
   });

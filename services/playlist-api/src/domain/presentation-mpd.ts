@@ -197,8 +197,9 @@ function template(
 }
 
 /**
- * When the end of the last listed K was captured, with a millisecond for each later change that adds no segment: the end
- * of a period, the end of the session. It grows with every change, is never in the future, and reads no clock.
+ * When the end of the last listed K was captured, and a millisecond later once the session is over, which adds no segment. It grows
+ * with every change and with nothing else: replicas hear of rows together, and of the record each in its time. It is never in the
+ * future, and reads no clock.
  */
 function publishTimeMs(view: SessionView, presentation: session.Presentation): number {
   const { numerator, denominator } = presentation.segmentDurationSeconds ?? { numerator: 1, denominator: 1 };
@@ -206,11 +207,8 @@ function publishTimeMs(view: SessionView, presentation: session.Presentation): n
   const endMs = ((lastK + 1) * numerator * 1000) / denominator;
   const rows = view.rows.get(presentation.renditions[0]?.id ?? '') ?? [];
   const utcOffsetUs = rows.findLast(({ k }) => k === lastK)?.utcOffsetUs ?? 0;
-  const isPeriodOver = view.record.periods.some(
-    ({ ordinal, lastK: end }) => ordinal === view.spans.at(-1)?.period && end !== undefined && end <= lastK,
-  );
   const isOver = view.record.state === session.SessionState.ENDED;
-  return Math.floor(endMs + utcOffsetUs / 1000) + (isOver ? 2 : isPeriodOver ? 1 : 0);
+  return Math.floor(endMs + utcOffsetUs / 1000) + (isOver ? 1 : 0);
 }
 
 /** SEG, and what a segment may be longer: an audio frame, or half of SEG where frames come as they like (T-1). */
