@@ -17,6 +17,8 @@ const SECONDS = isLong ? 140 : mediaSeconds(28);
 const OUTAGE_MS = isLong ? 60_000 : 8000;
 /** Redis hangs for so long before it is stopped: longer than any publication lives without being renewed. */
 const HANG_MS = isLong ? 20_000 : 3000;
+/** How long before its primary ends a backup leaves. */
+const PAIR_MARGIN_SECONDS = 5;
 /** How long before the end of an outage the encoder of a new stream comes. */
 const HELD_MS = 3000;
 
@@ -61,16 +63,18 @@ async function expectUnharmed(
     );
     if (before === undefined || pair === undefined || after === undefined) throw new Error('no channels');
     const { streamKey } = await createStreamKey(cluster, pair.name, 'backup');
+    // Before its primary ends, however long everything else takes, or it would go on there.
+    const isLate = delay((SECONDS - PAIR_MARGIN_SECONDS) * 1000);
     const live = await Promise.all([goLive(before), goLive(pair)]);
     const backup = publish(`${cluster.rtmp}/${streamKey}`, clip, { isLooping: true });
     await busiest(cluster.of('ingest'), 'millrace_ingest_standby_encoders');
+    const killed = isLate.then(() => backup.kill());
     await dependency.stop();
     await delay(OUTAGE_MS - HELD_MS);
     const beginning = goLive(after);
     await Promise.all([beginning, delay(HELD_MS).then(dependency.start)]);
     const late = await beginning;
-    // Before its primary ends, or it would go on there.
-    await backup.kill();
+    await killed;
     for (const verdict of await Promise.all([...live, late].map((stream) => stream.verdict))) {
       expectFlawless(verdict);
       expect(renditionOf(verdict, '240p/index')).toMatchObject({
