@@ -25,7 +25,7 @@ const JEST = [
 /** For tests that wait for nothing but their own work; Jest would leave one core idle. */
 const EVERY_CORE = ['--maxWorkers', '100%'];
 /** For tests that mostly wait, for media or for a fail-over: on any machine as many as two cores bear. */
-const SIDE_BY_SIDE = ['--maxWorkers', '4'];
+const SIDE_BY_SIDE = ['--maxWorkers', '3'];
 /** Random and mutated inputs for each parser in the full run; `scripts/fuzz` takes more. */
 const FUZZ_RUNS = 100_000;
 
