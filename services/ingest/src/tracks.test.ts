@@ -160,7 +160,12 @@ describe('tracks of a session', () => {
     const { running, encoder } = await start();
     encoder.send(FEED);
     const { sessionId } = await waitFor(running, 'PeriodOpened');
-    const answer = running.ingest.relay.openPeriod({ sessionId, leaseToken: 1, reason: 'init differs' });
+    const answer = running.ingest.relay.openPeriod({
+      sessionId,
+      leaseToken: 1,
+      reason: 'init differs',
+      afterPeriod: 0,
+    });
     encoder.send(FEED, 1000);
     const { period } = await waitFor(running, 'PeriodOpened', ({ period }) => period?.ordinal === 1);
     expect(period?.reason).toBe('worker-request');
@@ -178,7 +183,7 @@ describe('tracks of a session', () => {
   test('a session that is not here has no period to open', async () => {
     const { running } = await start();
     await expect(
-      running.ingest.relay.openPeriod({ sessionId: 'unknown', leaseToken: 1, reason: '' }),
+      running.ingest.relay.openPeriod({ sessionId: 'unknown', leaseToken: 1, reason: '', afterPeriod: 0 }),
     ).rejects.toMatchObject({ id: 'INGEST_SESSION_UNKNOWN' });
   });
 

@@ -266,7 +266,7 @@ export function describeMediaRelay(name: string, create: () => Promise<MediaRela
 
       test('opens no period', async () => {
         const { relay: port } = await start();
-        const request = { sessionId: 'not-heard-of', leaseToken: 1, reason: 'test' };
+        const request = { sessionId: 'not-heard-of', leaseToken: 1, reason: 'test', afterPeriod: 0 };
         await expect(port.openPeriod(request)).rejects.toMatchObject(unknown);
       });
     });
@@ -310,7 +310,7 @@ export function describeMediaRelay(name: string, create: () => Promise<MediaRela
         await ingest.send(1);
         const before = subscribe(ingest);
         await before.until((read) => read.videoSeconds > 0.5);
-        const opening = port.openPeriod({ sessionId, leaseToken, reason: 'init differs' });
+        const opening = port.openPeriod({ sessionId, leaseToken, reason: 'init differs', afterPeriod: 0 });
         let isOpened = false;
         const opened = opening.finally(() => (isOpened = true));
         const rest = before.toEnd();
@@ -325,6 +325,22 @@ export function describeMediaRelay(name: string, create: () => Promise<MediaRela
         expect(period).toMatchObject({ ordinal: 1, firstK: answer.firstK, reason: 'worker-request' });
       });
 
+      test('is the one that has begun since, where there is one: no other is opened', async () => {
+        const ingest = await start();
+        const { relay: port, sessionId } = ingest;
+        await ingest.send(1);
+        await ingest.endPublication();
+        await ingest.send(1);
+        const { period } = await subscribe(ingest, { period: 1 }).until((read) => read.period !== undefined);
+        const request = { sessionId, leaseToken, reason: 'ingest no longer holds it', afterPeriod: 0 };
+        expect(await port.openPeriod(request)).toEqual({ period: 1, firstK: period?.firstK });
+        await ingest.send(2);
+        await ingest.endPublication();
+        await ingest.endSession();
+        const read = await subscribe(ingest, { period: 1 }).toEnd();
+        expect([read.end, Math.round(read.videoSeconds)]).toEqual([SESSION_ENDED, 3]);
+      });
+
       test.each([
         ['is over', 'endSession', 'INGEST_SESSION_ENDED'],
         ['has moved', 'moveSession', 'INGEST_SESSION_MOVED'],
@@ -333,7 +349,7 @@ export function describeMediaRelay(name: string, create: () => Promise<MediaRela
         const { relay: port, sessionId } = ingest;
         await ingest.send(1);
         await ingest.endPublication();
-        const opening = port.openPeriod({ sessionId, leaseToken, reason: 'test' });
+        const opening = port.openPeriod({ sessionId, leaseToken, reason: 'test', afterPeriod: 0 });
         const refusal = expect(opening).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', id });
         await ingest[step]();
         await refusal;

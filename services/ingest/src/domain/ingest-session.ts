@@ -114,18 +114,23 @@ export class IngestSession {
     this.#take(this.#timeline.endPublication(this.#dependencies.clock()));
   }
 
-  /** Begins a new period at the next IDR, and says which when it has begun and is recorded. */
-  async requestPeriod(reason: string): Promise<relay.OpenPeriodResponse> {
-    const before = this.media.newestOrdinal;
-    this.#dependencies.logger.info({ sessionId: this.id, reason }, 'A worker asks for a new period');
-    this.#timeline.requestPeriod('worker-request');
+  /**
+   * Begins a new period at the next IDR, unless one after `ordinal` is there already or an encoder that has just come is about to
+   * begin one; says which when it has begun and is recorded.
+   */
+  async requestPeriod(ordinal: number, reason: string): Promise<relay.OpenPeriodResponse> {
+    const { logger, writer } = this.#dependencies;
+    const hasBegun = (): boolean => this.media.newestOrdinal > ordinal;
+    logger.info(
+      { sessionId: this.id, ordinal, hasBegun: hasBegun(), reason },
+      'A worker asks for a new period',
+    );
+    if (!hasBegun()) this.#timeline.requestPeriod('worker-request');
     const signal = AbortSignal.timeout(PERIOD_WAIT_MS);
-    while (this.media.newestOrdinal === before && this.media.ended === undefined && !signal.aborted) {
-      await this.media.wait(signal);
-    }
+    while (!hasBegun() && this.media.ended === undefined && !signal.aborted) await this.media.wait(signal);
     const period = this.#newestPeriod;
-    if (period === undefined || period.ordinal === before) throw this.#noPeriod();
-    await this.#dependencies.writer.settled(signal);
+    if (period === undefined || period.ordinal <= ordinal) throw this.#noPeriod();
+    await writer.settled(signal);
     return { period: period.ordinal, firstK: period.firstK };
   }
 

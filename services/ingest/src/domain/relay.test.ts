@@ -150,7 +150,7 @@ describe('relay', () => {
 
   test('a session that is over and forgotten is still over', async () => {
     expect(await next(subscribe({ sessionId: 's0' }))).toEqual(endOf(relay.EndReason.SESSION_ENDED));
-    const opening = served.openPeriod({ sessionId: 's0', leaseToken: 1, reason: 'test' });
+    const opening = served.openPeriod({ sessionId: 's0', leaseToken: 1, reason: 'test', afterPeriod: 0 });
     await expect(opening).rejects.toMatchObject({ id: 'INGEST_SESSION_ENDED' });
   });
 

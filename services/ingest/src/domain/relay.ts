@@ -64,7 +64,7 @@ export class Relay implements MediaRelay {
       const { sessionId } = request;
       throw this.#sessions.hasEnded(sessionId) ? endedSession(sessionId) : unknownSession(sessionId);
     }
-    return session.requestPeriod(request.reason);
+    return session.requestPeriod(request.afterPeriod, request.reason);
   }
 
   async *#serve(

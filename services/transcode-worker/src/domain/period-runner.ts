@@ -152,7 +152,10 @@ export class PeriodRunner {
     );
     if (isOpen) {
       try {
-        const opening = this.#context.relay.openPeriod({ sessionId, leaseToken, reason });
+        const opening = this.#context.relay.openPeriod({
+          ...{ sessionId, leaseToken, reason },
+          afterPeriod: this.#ordinal,
+        });
         await withDeadline(opening, { ms: OPEN_PERIOD_DEADLINE_MS, what: 'opening a period', signal });
         ingestOutage.recovered();
       } catch (error) {

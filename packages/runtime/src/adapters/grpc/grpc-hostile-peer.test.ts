@@ -113,7 +113,14 @@ describe('a peer that keeps to no contract', () => {
     [
       'OpenPeriod, a reason without end',
       OPEN_PERIOD,
-      Buffer.from(relay.OpenPeriodRequest.encode({ sessionId: 's', leaseToken: 1, reason: LONG }).finish()),
+      Buffer.from(
+        relay.OpenPeriodRequest.encode({
+          sessionId: 's',
+          leaseToken: 1,
+          reason: LONG,
+          afterPeriod: 0,
+        }).finish(),
+      ),
     ],
     ['Watch, nothing', WATCH, Buffer.alloc(0)],
     ['AuthorizePublish, no message', AUTHORIZE, Buffer.from([0x0a, 0x7f])],

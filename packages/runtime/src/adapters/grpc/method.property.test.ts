@@ -76,7 +76,7 @@ const CASES: readonly Case[] = [
     OPEN_PERIOD,
     [checkOpenPeriod, checkNothing],
     [
-      { sessionId: 'session', leaseToken: 1e15, reason: 'test' },
+      { sessionId: 'session', leaseToken: 1e15, reason: 'test', afterPeriod: 3 },
       { period: 1, firstK: FIRST_K },
     ],
   ),

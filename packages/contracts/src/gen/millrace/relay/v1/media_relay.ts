@@ -147,6 +147,8 @@ export interface OpenPeriodRequest {
   leaseToken: number;
   /** Why, for the record and the event. */
   reason: string;
+  /** Ordinal of the period that cannot be continued. Where a newer one has begun that is the answer, and none is opened. */
+  afterPeriod: number;
 }
 
 /** The answer. */
@@ -828,7 +830,7 @@ export const SubscribeResponse: MessageFns<SubscribeResponse> = {
 };
 
 function createBaseOpenPeriodRequest(): OpenPeriodRequest {
-  return { sessionId: "", leaseToken: 0, reason: "" };
+  return { sessionId: "", leaseToken: 0, reason: "", afterPeriod: 0 };
 }
 
 export const OpenPeriodRequest: MessageFns<OpenPeriodRequest> = {
@@ -841,6 +843,9 @@ export const OpenPeriodRequest: MessageFns<OpenPeriodRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.afterPeriod !== 0) {
+      writer.uint32(32).uint32(message.afterPeriod);
     }
     return writer;
   },
@@ -882,6 +887,14 @@ export const OpenPeriodRequest: MessageFns<OpenPeriodRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.afterPeriod = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -907,6 +920,11 @@ export const OpenPeriodRequest: MessageFns<OpenPeriodRequest> = {
         ? globalThis.Number(object.lease_token)
         : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      afterPeriod: isSet(object.afterPeriod)
+        ? globalThis.Number(object.afterPeriod)
+        : isSet(object.after_period)
+        ? globalThis.Number(object.after_period)
+        : 0,
     };
   },
 
@@ -921,6 +939,9 @@ export const OpenPeriodRequest: MessageFns<OpenPeriodRequest> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.afterPeriod !== 0) {
+      obj.afterPeriod = Math.round(message.afterPeriod);
+    }
     return obj;
   },
 
@@ -932,6 +953,7 @@ export const OpenPeriodRequest: MessageFns<OpenPeriodRequest> = {
     message.sessionId = object.sessionId ?? "";
     message.leaseToken = object.leaseToken ?? 0;
     message.reason = object.reason ?? "";
+    message.afterPeriod = object.afterPeriod ?? 0;
     return message;
   },
 };
