@@ -115,8 +115,10 @@ class TwinnedSinkStream implements SinkStream {
     });
     const taken = await Promise.all(outcomes);
     const final = failures.find(isFinal);
-    if (final !== undefined) throw final;
-    if (!taken.includes(true)) throw failures[0] ?? noPackager(this.#hello.sessionId);
+    if (final === undefined && taken.includes(true)) return;
+    // Whoever publishes begins anew with another stream: this one brings nobody back any more.
+    this.#closing.abort();
+    throw final ?? failures[0] ?? noPackager(this.#hello.sessionId);
   }
 
   #lose(id: string, stream: SinkStream, error: unknown): void {
