@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findFreePorts } from './free-ports.ts';
+import { reservePorts } from '../loopback-ports.ts';
 import { renderHaproxyConfig } from './haproxy-config.ts';
 import type { Backend } from './haproxy-config.ts';
 import { ManagedProcess } from './managed-process.ts';
@@ -90,7 +90,7 @@ export async function createDeployment(
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const counts = { ...DEFAULT_COUNTS, ...options.counts };
   const total = SERVICES.reduce((sum, service) => sum + counts[service], 0);
-  const [rtmpPort = 0, httpPort = 0, ...ports] = await findFreePorts(2 + PORTS_PER_INSTANCE * total);
+  const [rtmpPort = 0, httpPort = 0, ...ports] = await reservePorts(2 + PORTS_PER_INSTANCE * total);
   const plan = SERVICES.flatMap((service) =>
     Array.from({ length: counts[service] }, (_, index) => ({
       ...{ service, name: `${shortNameOf(service)}-${index + 1}` },

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { reservePorts } from '../loopback-ports.ts';
 import { BrokerProcess, javaArguments } from './broker-process.ts';
 import { renderBrokerProperties } from './broker-properties.ts';
 import type { BrokerPorts, BrokerSecurity } from './broker-properties.ts';
@@ -25,7 +24,7 @@ interface Description {
 export type ListenerName = 'plain' | 'sasl' | 'mutual';
 
 /**
- * A real Apache Kafka of one or three brokers (KRaft) on loopback, on ports that the system chose, for tests and development.
+ * A real Apache Kafka of one or three brokers (KRaft) on loopback, on ports that were free, for tests and development.
  *
  * Brokers are numbered from 1. Everything is in one folder, from which another process can go on.
  */
@@ -169,7 +168,7 @@ async function choosePorts(options: {
   readonly advertisedPorts?: readonly number[];
   readonly security?: BrokerSecurity;
 }): Promise<readonly BrokerPorts[]> {
-  const free = await freePorts(options.brokers * 5);
+  const free = [...(await reservePorts(options.brokers * 5))];
   const next = (): number => free.pop() ?? 0;
   return Array.from({ length: options.brokers }, (_, index) => {
     const advertised = options.advertisedPorts?.[index];
@@ -181,15 +180,4 @@ async function choosePorts(options: {
       ...(options.security === undefined ? {} : { sasl: next(), mutual: next() }),
     };
   });
-}
-
-/** Ports that were free just now; held all at once, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -10,10 +10,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reservePorts } from '../loopback-ports.ts';
 
 const START_DEADLINE_MS = 10_000;
 const ANSWER_DEADLINE_MS = 2000;
@@ -34,7 +35,7 @@ kill $guard`;
 export interface RedisServerOptions {
   /** Where it keeps what it has; made when it is missing. */
   readonly directory: string;
-  /** The port; one that the system chooses when absent. */
+  /** The port; one that is free when absent. */
   readonly port?: number;
   /** Lines of redis.conf for its port, beside those that every server has. */
   readonly settings?: (port: number) => readonly string[];
@@ -76,8 +77,8 @@ export class RedisServer {
   static async start(options: RedisServerOptions): Promise<RedisServer> {
     mkdirSync(options.directory, { recursive: true });
     for (let attempt = 1; ; attempt += 1) {
-      const [port, busPort] = await Promise.all([options.port ?? findFreePort(), findFreePort()]);
-      const server = new RedisServer({ port, busPort }, options);
+      const [port = 0, busPort = 0] = await reservePorts(2);
+      const server = new RedisServer({ port: options.port ?? port, busPort }, options);
       try {
         await server.start();
         return server;
@@ -297,15 +298,4 @@ async function ask(port: number, command: string): Promise<string> {
     if (answer === '') throw error;
   }
   return answer;
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
