@@ -1,7 +1,7 @@
 const NOTHING_YET = -1;
 
 /** How far a media playlist has come, in parts since number 0; in segments where it lists no parts. */
-export function liveEdge(playlist: string): number {
+function liveEdge(playlist: string): number {
   const firstMsn = Number(/#EXT-X-MEDIA-SEQUENCE:(\d+)/.exec(playlist)?.[1]);
   const target = Number(/#EXT-X-PART-INF:PART-TARGET=([\d.]+)/.exec(playlist)?.[1] ?? Infinity);
   const segments = [...playlist.matchAll(/^#EXTINF:([\d.]+)/gm)];
