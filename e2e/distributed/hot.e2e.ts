@@ -5,7 +5,7 @@ import type { Verdict } from '../observer/verdict.ts';
 import { stopAll } from '../verbs/children.ts';
 import { makeClip, USUAL } from '../verbs/clip.ts';
 import type { Clip } from '../verbs/clip.ts';
-import { busiest, kill, metricOf, restart, startCluster } from '../verbs/deployment.ts';
+import { busiest, kill, metricOf, restart, startCluster, withLogs } from '../verbs/deployment.ts';
 import type { Cluster, Instance } from '../verbs/deployment.ts';
 import { expectFlawless, renditionOf } from '../verbs/expect-flawless.ts';
 import { isLong, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS, TINY_RUNG } from '../verbs/form.ts';
@@ -58,16 +58,6 @@ async function takeovers(worker: Instance): Promise<number> {
   return samples.reduce((sum, { value }) => sum + value, 0);
 }
 
-/** Runs a test; when it fails, the ends of the logs go with the error. */
-async function withLogs(body: () => Promise<void>): Promise<void> {
-  try {
-    await body();
-  } catch (error) {
-    process.stderr.write(`\n${cluster.logs()}\n`);
-    throw error;
-  }
-}
-
 function expectEveryFrame(verdict: Verdict): void {
   expectFlawless(verdict);
   expect(renditionOf(verdict, `${LOWEST}/index`)).toMatchObject({
@@ -80,7 +70,7 @@ describe('a channel with a standby', () => {
   test.each(['SIGKILL', 'SIGSTOP', 'SIGTERM'] as const)(
     'whose leader gets %s: the standby goes on with what it has made, nothing is missing, every frame is there',
     (signal) =>
-      withLogs(async () => {
+      withLogs(cluster, async () => {
         const { channel, leader, standby } = await goLive(`hot-${signal.toLowerCase()}`);
         const watched = watchToTheEnd(channel);
         expect(leader.name).not.toBe(standby.name);

@@ -5,7 +5,7 @@ import type { Verdict } from '../observer/verdict.ts';
 import { stopAll } from '../verbs/children.ts';
 import { makeClip, USUAL } from '../verbs/clip.ts';
 import type { Clip } from '../verbs/clip.ts';
-import { busiest, kill, metricOf, restart, startCluster } from '../verbs/deployment.ts';
+import { busiest, kill, metricOf, restart, startCluster, withLogs } from '../verbs/deployment.ts';
 import type { Cluster } from '../verbs/deployment.ts';
 import { expectFlawless, renditionOf } from '../verbs/expect-flawless.ts';
 import { isLong, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS, TINY_RUNG } from '../verbs/form.ts';
@@ -51,16 +51,6 @@ async function watchToTheEnd(channel: Channel, isContinuous = () => true): Promi
   });
 }
 
-/** Runs a test; when it fails, the ends of the logs go with the error. */
-async function withLogs(body: () => Promise<void>): Promise<void> {
-  try {
-    await body();
-  } catch (error) {
-    process.stderr.write(`\n${cluster.logs()}\n`);
-    throw error;
-  }
-}
-
 function expectEveryFrame(verdict: Verdict): void {
   expectFlawless(verdict);
   expect(renditionOf(verdict, `${LOWEST}/index`)).toMatchObject({
@@ -73,7 +63,7 @@ describe('kill -9 under a live stream', () => {
   test(
     'of the worker that has it: nothing is missing, no discontinuity, every frame is there',
     () =>
-      withLogs(async () => {
+      withLogs(cluster, async () => {
         const channel = await goLive('kill-worker');
         const watched = watchToTheEnd(channel, whileWorkersChange);
         const worker = await busiest(cluster.of('transcode-worker'), 'millrace_worker_sessions');
@@ -87,7 +77,7 @@ describe('kill -9 under a live stream', () => {
   test(
     'of a packager: nothing is missing, no discontinuity, every frame is there',
     () =>
-      withLogs(async () => {
+      withLogs(cluster, async () => {
         const channel = await goLive('kill-packager');
         const watched = watchToTheEnd(channel);
         const [packager] = cluster.of('packager');
@@ -102,7 +92,7 @@ describe('kill -9 under a live stream', () => {
   test(
     'of a playlist-api: nothing is missing, no discontinuity, every frame is there',
     () =>
-      withLogs(async () => {
+      withLogs(cluster, async () => {
         const channel = await goLive('kill-playlist-api');
         const watched = watchToTheEnd(channel);
         const [api] = cluster.of('playlist-api');
@@ -117,7 +107,7 @@ describe('kill -9 under a live stream', () => {
   test(
     'of the ingest that has its encoder: one discontinuity when the encoder is back, everything else unbroken',
     () =>
-      withLogs(async () => {
+      withLogs(cluster, async () => {
         const channel = await createChannel(cluster, 'kill-ingest', { ladder: LADDER, graceSeconds: 8 });
         const first = publish(channel.publishUrl, clip);
         await waitForPlayable(channel);
@@ -140,7 +130,7 @@ describe('a worker that stands still', () => {
   test(
     'and goes on later: another one has its session, and nothing of what it makes is served',
     () =>
-      withLogs(async () => {
+      withLogs(cluster, async () => {
         const channel = await goLive('stop-worker');
         const watched = watchToTheEnd(channel, whileWorkersChange);
         const worker = await busiest(cluster.of('transcode-worker'), 'millrace_worker_sessions');

@@ -8,7 +8,7 @@ import type { Verdict } from '../observer/verdict.ts';
 import { stopAll } from '../verbs/children.ts';
 import { makeClip, USUAL } from '../verbs/clip.ts';
 import type { Clip } from '../verbs/clip.ts';
-import { busiest, kill, metricOf, restart, startCluster } from '../verbs/deployment.ts';
+import { busiest, kill, metricOf, restart, startCluster, withLogs } from '../verbs/deployment.ts';
 import type { Cluster, Instance } from '../verbs/deployment.ts';
 import { expectFlawless, renditionOf } from '../verbs/expect-flawless.ts';
 import { isLong, mediaSeconds, SEG, SMALL_RUNG, TEST_DEADLINE_MS } from '../verbs/form.ts';
@@ -70,16 +70,6 @@ function watch(channel: Channel, isContinuous = () => true): Promise<Verdict> {
   });
 }
 
-/** Runs a test; when it fails, the ends of the logs go with the error. */
-async function withLogs(body: () => Promise<void>): Promise<void> {
-  try {
-    await body();
-  } catch (error) {
-    process.stderr.write(`\n${cluster.logs()}\n`);
-    throw error;
-  }
-}
-
 function expectEveryFrame(verdict: Verdict): void {
   expectFlawless(verdict);
   expect(renditionOf(verdict, '240p/index')).toMatchObject({
@@ -102,7 +92,7 @@ async function sumOf(instance: Instance, metric: string): Promise<number> {
 test(
   'clocks that differ by 4 s change nothing: a worker that is killed is replaced as ever, and every frame is there',
   () =>
-    withLogs(async () => {
+    withLogs(cluster, async () => {
       const dates = await Promise.all(
         cluster.of('packager').map(async ({ admin }) => {
           const { headers } = await fetch(`${admin}/healthz`);
@@ -124,7 +114,7 @@ test(
 test(
   'an encoder that comes back to an ingest whose clock is 4 s off goes on with one discontinuity, and nothing is missing',
   () =>
-    withLogs(async () => {
+    withLogs(cluster, async () => {
       const channel = await createChannel(cluster, 'clocks-ingest', {
         ladder: [SMALL_RUNG],
         graceSeconds: 8,
@@ -152,7 +142,7 @@ test(
 test(
   'a packager that takes nothing for a while costs its worker bounded memory, is counted as lost, and viewers miss nothing',
   () =>
-    withLogs(async () => {
+    withLogs(cluster, async () => {
       const channel = await goLive('stalled-packager');
       const watched = watch(channel);
       const worker = await busiest(cluster.of('transcode-worker'), 'millrace_worker_sessions');
@@ -175,7 +165,7 @@ test(
 test(
   'a worker that reads nothing costs its ingest bounded memory, viewers who read nothing their packager, and nothing is missing',
   () =>
-    withLogs(async () => {
+    withLogs(cluster, async () => {
       const channel = await goLive('stalled-worker');
       const watched = watch(channel, whileWorkersChange);
       const worker = await busiest(cluster.of('transcode-worker'), 'millrace_worker_sessions');

@@ -66,6 +66,16 @@ export async function startCluster(
   }
 }
 
+/** Runs a test; when it fails, the ends of the logs go with the error. */
+export async function withLogs(cluster: Cluster, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    process.stderr.write(`\n${cluster.logs()}\n`);
+    throw error;
+  }
+}
+
 function tailOf({ name, process: own }: Instance): string {
   const lines = own.log().trim().split('\n').slice(-SHOWN_LINES);
   return `--- ${name}\n${lines.join('\n')}`;

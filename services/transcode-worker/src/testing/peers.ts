@@ -4,7 +4,7 @@ import type { MediaRelay, RenditionSink, SessionPeers } from '@millrace/runtime'
 /** One ingest and one packager, of which a worker reads no index. */
 export function peersOf(relay: MediaRelay, sink: RenditionSink): SessionPeers {
   const index = {
-    // eslint-disable-next-line require-yield
+    // eslint-disable-next-line require-yield -- it only refuses
     async *watch() {
       throw new Error('a worker reads no index');
     },

@@ -135,7 +135,7 @@ class UnknownRelay implements MediaRelay {
     this.#sessionId = sessionId;
   }
 
-  // eslint-disable-next-line require-yield
+  // eslint-disable-next-line require-yield -- who is not known yields nothing
   async *subscribe(): AsyncGenerator<relay.SubscribeResponse, void, undefined> {
     throw this.#error();
   }
